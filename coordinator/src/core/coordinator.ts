@@ -1,0 +1,488 @@
+import { assert } from '@circlet/shared/assert.ts';
+import { emptyContext } from '@circlet/shared/causality/context.ts';
+import { liveSiblings } from '@circlet/shared/causality/key-state.ts';
+import { DecodeError } from '@circlet/shared/codec/bytes.ts';
+import type { SipKey } from '@circlet/shared/hash/siphash.ts';
+import type { HostEffect, HostEvent } from '@circlet/shared/host/host.ts';
+import { type Address, EVERY_STORAGE, type Machine, type Notice, type Now } from '@circlet/shared/machine.ts';
+import { addressOf, type FrameHeader } from '@circlet/shared/protocol/frame.ts';
+import type { Message, MessageOf } from '@circlet/shared/protocol/message.ts';
+import { type Preference, PreferenceLists } from '@circlet/shared/ring/preference-list.ts';
+import { decodeTopology, NO_TOPOLOGY, Ring } from '@circlet/shared/ring/topology.ts';
+import type { Answer, ClientRequest, Failure, GetRequest, Reading, WriteRequest } from './client.ts';
+import type { Desk, Operation, Question } from './desk.ts';
+import { etagOf } from './etag.ts';
+import { Hedges } from './hedges.ts';
+import { ECHO_RETRY_MS, NodeView } from './node-view.ts';
+import { ReadOperation, type ReadResult } from './read.ts';
+import { WriteOperation } from './write.ts';
+
+/**
+ * The coordinator's machine: operations under way, what is known of the storage pods, and the topology it learnt from
+ * them. It keeps nothing that matters: another coordinator can serve the next request of any client.
+ */
+export type CoordinatorEvent =
+  | HostEvent<CoordinatorTimer>
+  | { readonly kind: 'request'; readonly request: ClientRequest };
+
+export type CoordinatorTimer =
+  | { readonly kind: 'echo' }
+  | { readonly kind: 'operation'; readonly id: number; readonly atMs: number };
+
+export type CoordinatorEffect = HostEffect<CoordinatorTimer, Answer>;
+
+export interface CoordinatorOptions {
+  readonly cluster: string;
+  readonly clusterKey: SipKey;
+  /** Requests under way before further ones are refused with 429. */
+  readonly requestsMax: number;
+  /** Bytes of values held for requests under way, answered or not, before further writes are refused. */
+  readonly bytesMax: number;
+  readonly siblingsMax: number;
+}
+
+/** A question that was asked and not answered. */
+interface Outstanding {
+  readonly operation: Operation;
+  readonly node: string;
+  readonly question: Question;
+  readonly deadlineMs: number;
+  readonly sentMs: number;
+  /** It was refused for a clock or boot that we had wrong, and asked again with the right one. */
+  readonly again: boolean;
+}
+
+const RETRY_AFTER_MS = 1_000;
+
+export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>, Desk {
+  mutations = 0;
+  readonly digestKey: SipKey;
+  readonly siblingsMax: number;
+  private readonly options: CoordinatorOptions;
+  private readonly nodes = new Map<string, NodeView>();
+  private readonly operations = new Map<number, { operation: Operation; bytes: number; wakeMs: number }>();
+  private readonly outstanding = new Map<number, Outstanding>();
+  private readonly hedges = new Hedges();
+  private readonly answering = new Set<number>();
+  private currentRing: Ring | undefined;
+  private lists: PreferenceLists | undefined;
+  private effects: CoordinatorEffect[] = [];
+  private now: Now = { monoMs: 0, wallMs: 0 };
+  private bytesHeld = 0;
+  private lastId = 0;
+  private busUp = false;
+
+  constructor(options: CoordinatorOptions) {
+    this.options = options;
+    this.digestKey = options.clusterKey;
+    this.siblingsMax = options.siblingsMax;
+  }
+
+  handle(event: CoordinatorEvent, now: Now): readonly CoordinatorEffect[] {
+    this.now = now;
+    this.effects = [];
+    this.mutations++;
+    switch (event.kind) {
+      case 'start':
+        this.effects.push({ kind: 'epoch', epoch: 0, topology: NO_TOPOLOGY });
+        this.pulse();
+        break;
+      case 'request':
+        this.begin(event.request);
+        break;
+      case 'message':
+        this.receive(event.from, event.message);
+        break;
+      case 'timer':
+        this.timer(event.timer);
+        break;
+      case 'undelivered':
+        this.undelivered(event.to, event.ids);
+        break;
+      case 'bus':
+        this.busUp = event.up;
+        if (event.up) this.echoAll();
+        break;
+    }
+    return this.effects;
+  }
+
+  // ---- what the HTTP layer shows ----
+
+  /** The topology, once one was learnt. */
+  get topology(): Ring | undefined {
+    return this.currentRing;
+  }
+
+  get isConnected(): boolean {
+    return this.busUp;
+  }
+
+  /** In name order. */
+  get views(): readonly NodeView[] {
+    return [...this.nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  isAlive(name: string): boolean {
+    return this.nodes.get(name)?.isReachable(this.now.monoMs) ?? false;
+  }
+
+  get requestsUnderWay(): number {
+    return this.answering.size;
+  }
+
+  // ---- the desk ----
+
+  get nowMs(): number {
+    return this.now.monoMs;
+  }
+
+  get ring(): Ring {
+    assert(this.currentRing !== undefined, 'operations begin when there is a topology');
+    return this.currentRing;
+  }
+
+  preferences(vnode: number): readonly Preference[] {
+    assert(this.lists !== undefined, 'operations begin when there is a topology');
+    return this.lists.of(vnode);
+  }
+
+  node(name: string): NodeView {
+    let view = this.nodes.get(name);
+    if (view === undefined) {
+      view = new NodeView(name);
+      this.nodes.set(name, view);
+    }
+    return view;
+  }
+
+  ask(operation: Operation, node: string, question: Question, deadlineMs: number): number {
+    return this.send(operation, node, question, deadlineMs, false);
+  }
+
+  wake(operation: Operation, atMs: number): void {
+    const entry = this.operations.get(operation.id);
+    if (entry === undefined) return;
+    entry.wakeMs = atMs;
+    const afterMs = Math.max(0, atMs - this.now.monoMs);
+    this.effects.push({ kind: 'schedule', afterMs, timer: { kind: 'operation', id: operation.id, atMs } });
+  }
+
+  finished(operation: Operation): void {
+    const entry = this.operations.get(operation.id);
+    if (entry === undefined) return;
+    this.bytesHeld -= entry.bytes;
+    this.operations.delete(operation.id);
+  }
+
+  mayHedge(): boolean {
+    return this.hedges.spend();
+  }
+
+  count(event: string): void {
+    this.notify('debug', event);
+  }
+
+  // ---- requests ----
+
+  private begin(request: ClientRequest): void {
+    const bytes = request.kind === 'write' ? request.write.body.length + request.key.length : 0;
+    const refusal = this.refusal(request, bytes);
+    if (refusal !== undefined) {
+      this.respond(request.id, { kind: 'failed', failure: refusal });
+      return;
+    }
+    this.answering.add(request.id);
+    const deadlineMs = this.now.monoMs + request.quorum.timeoutMs;
+    if (request.kind === 'get') this.get(request, deadlineMs);
+    else if (this.readsFirst(request)) this.readThenWrite(request, deadlineMs);
+    else this.write(request, request.context ?? emptyContext, deadlineMs);
+  }
+
+  /** Why a request is not even begun. Nothing was sent, so a write refused here never appears. */
+  private refusal(request: ClientRequest, bytes: number): Failure | undefined {
+    const outcome = request.kind === 'write' ? ('none' as const) : undefined;
+    if (this.currentRing === undefined || !this.busUp) {
+      const need = request.kind === 'write' ? request.quorum.w : request.quorum.r;
+      const from = request.quorum.sloppy ? 'any' : 'owners';
+      return { code: 'quorum_unavailable', need, got: 0, from, outcome };
+    }
+    if (this.answering.size >= this.options.requestsMax || this.bytesHeld + bytes > this.options.bytesMax) {
+      this.notify('debug', 'request_refused_overloaded');
+      return { code: 'overloaded', outcome, retryAfterMs: RETRY_AFTER_MS };
+    }
+    return undefined;
+  }
+
+  private get(request: GetRequest, deadlineMs: number): void {
+    this.read(request, request.atLeast, deadlineMs, (result) => {
+      this.respond(request.id, result.kind === 'read' ? result : { kind: 'failed', failure: result.failure });
+    });
+  }
+
+  private readsFirst({ condition, context, write }: WriteRequest): boolean {
+    return condition !== undefined || (write.deleted && context === undefined);
+  }
+
+  /** A condition is checked, and a delete without context decided, on what the coordinator reads. */
+  private readThenWrite(request: WriteRequest, deadlineMs: number): void {
+    this.read(request, undefined, deadlineMs, (result) => {
+      if (result.kind === 'failed') {
+        this.respond(request.id, { kind: 'failed', failure: unwritten(result.failure) });
+        return;
+      }
+      const { reading } = result;
+      const broken = this.brokenCondition(request, reading);
+      if (broken !== undefined) {
+        this.respond(request.id, { kind: 'failed', failure: broken });
+      } else if (request.write.deleted && request.context === undefined && !isLive(reading)) {
+        this.respond(request.id, { kind: 'nothing', context: reading.context });
+      } else {
+        // The write replaces what the check saw, or it would only add a sibling to it (protocol.md, rule 17).
+        this.write(request, request.context ?? reading.context, deadlineMs);
+      }
+    });
+  }
+
+  private brokenCondition({ condition }: WriteRequest, reading: Reading): Failure | undefined {
+    if (condition === undefined) return undefined;
+    const ids = reading.state.siblings.map(({ writeId }) => writeId);
+    const etag = isLive(reading) ? etagOf(this.digestKey, ids) : undefined;
+    const holds = condition.kind === 'absent' ? etag === undefined : etag !== undefined && matches(condition.etags, etag);
+    return holds ? undefined : { code: 'precondition_failed', etag };
+  }
+
+  private write(request: WriteRequest, context: typeof emptyContext, deadlineMs: number): void {
+    const { key, quorum, write, returnValue } = request;
+    const id = this.nextId();
+    const operation = new WriteOperation({
+      id,
+      key,
+      quorum,
+      write,
+      context,
+      deadlineMs,
+      done: (_, result) => {
+        if (result.kind === 'failed') {
+          this.respond(request.id, { kind: 'failed', failure: result.failure });
+        } else if (returnValue) {
+          this.readBack(request, result.context, deadlineMs);
+        } else {
+          this.respond(request.id, { kind: 'written', context: result.context, writeId: write.writeId });
+        }
+      },
+    });
+    const bytes = write.body.length + key.length;
+    this.bytesHeld += bytes;
+    this.operations.set(id, { operation, bytes, wakeMs: Number.POSITIVE_INFINITY });
+    operation.begin(this);
+  }
+
+  private readBack(request: WriteRequest, atLeast: typeof emptyContext, deadlineMs: number): void {
+    this.read(request, atLeast, deadlineMs, (result) => {
+      // The write itself succeeded; if its read-back did not, say what is known of the write.
+      if (result.kind === 'read') this.respond(request.id, result);
+      else this.respond(request.id, { kind: 'written', context: atLeast, writeId: request.write.writeId });
+    });
+  }
+
+  private read(
+    { key, quorum }: ClientRequest,
+    atLeast: GetRequest['atLeast'],
+    deadlineMs: number,
+    done: (result: ReadResult) => void,
+  ): void {
+    this.hedges.earn();
+    const id = this.nextId();
+    const operation = new ReadOperation({ id, key, quorum, atLeast, deadlineMs, done: (_, result) => done(result) });
+    this.operations.set(id, { operation, bytes: 0, wakeMs: Number.POSITIVE_INFINITY });
+    operation.begin(this);
+  }
+
+  private respond(id: number, answer: Answer): void {
+    this.answering.delete(id);
+    this.effects.push({ kind: 'respond', id, answer });
+  }
+
+  // ---- messages ----
+
+  private receive(from: FrameHeader, message: Message): void {
+    if (from.role !== 'storage') return;
+    const view = this.currentRing?.member(from.name) === undefined ? undefined : this.node(from.name);
+    view?.heard(from.boot, this.now.monoMs);
+    try {
+      switch (message.kind) {
+        case 'led':
+        case 'merged':
+        case 'found':
+          this.reply(from, message);
+          break;
+        case 'refused':
+          this.refused(from, message);
+          break;
+        case 'echoed':
+          if (view !== undefined) this.echoed(from, view, message);
+          break;
+        case 'topologyTold':
+          this.told(message.document);
+          break;
+        case 'topologyAsk':
+          this.tell(from);
+          break;
+        default:
+          this.notify('warn', 'unexpected_message', { kind: message.kind, from: from.name });
+      }
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.notify('warn', 'bad_state', { from: from.name, reason: error.message });
+    }
+  }
+
+  private reply(from: FrameHeader, message: MessageOf<'led'> | MessageOf<'merged'> | MessageOf<'found'>): void {
+    const asked = this.outstanding.get(message.id);
+    // Only the node that was asked can answer: two pods with one request id must not count as two replicas.
+    if (asked === undefined || asked.node !== from.name) return;
+    const isLast = message.kind === 'merged' || message.part === message.parts - 1;
+    if (isLast) this.outstanding.delete(message.id);
+    const view = this.node(from.name);
+    (asked.question.kind === 'read' ? view.reads : view.writes).add(this.now.monoMs - asked.sentMs);
+    asked.operation.replied(this, from.name, message.id, message);
+  }
+
+  private refused(from: FrameHeader, { id, reason, monoMs }: MessageOf<'refused'>): void {
+    const asked = this.outstanding.get(id);
+    if (asked === undefined || asked.node !== from.name) return;
+    this.outstanding.delete(id);
+    this.notify('debug', 'request_refused', { reason, from: from.name });
+    const isOurView = reason === 'wrong_boot' || reason === 'expired';
+    if (isOurView && !asked.again && this.now.monoMs < asked.deadlineMs) {
+      // Its clock or its life is not what we thought; its answer says what they are (protocol.md, rule 15).
+      const view = this.node(from.name);
+      if (view.clock.add(asked.sentMs, monoMs, this.now.monoMs)) this.notify('alarm', 'clock_jump', { node: from.name });
+      this.send(asked.operation, asked.node, asked.question, asked.deadlineMs, true, id);
+      return;
+    }
+    asked.operation.setBack(this, from.name, id, reason);
+  }
+
+  private undelivered(to: Address, ids: readonly number[]): void {
+    if (to.role !== 'storage' || to.name === EVERY_STORAGE.name) return;
+    this.node(to.name).undelivered();
+    for (const id of ids) {
+      const asked = this.outstanding.get(id);
+      if (asked === undefined) continue;
+      this.outstanding.delete(id);
+      asked.operation.setBack(this, to.name, id, 'unreachable');
+    }
+  }
+
+  /** With the id given, the question is asked once more under the same one: the operation need not know. */
+  private send(
+    operation: Operation,
+    node: string,
+    question: Question,
+    deadlineMs: number,
+    again: boolean,
+    id = this.nextId(),
+  ): number {
+    const view = this.node(node);
+    const sentMs = this.now.monoMs;
+    this.outstanding.set(id, { operation, node, question, deadlineMs, sentMs, again });
+    const message = { ...question, id, deadlineMs: view.inItsClock(deadlineMs) };
+    this.effects.push({ kind: 'send', to: view.address, message });
+    return id;
+  }
+
+  private timer(timer: CoordinatorTimer): void {
+    if (timer.kind === 'echo') {
+      this.pulse();
+      return;
+    }
+    const entry = this.operations.get(timer.id);
+    // A timer that was overtaken by a later `wake` is stale.
+    if (entry !== undefined && entry.wakeMs === timer.atMs) entry.operation.check(this);
+  }
+
+  // ---- topology and pulse ----
+
+  private pulse(): void {
+    this.effects.push({ kind: 'schedule', afterMs: ECHO_RETRY_MS, timer: { kind: 'echo' } });
+    this.forgetUnanswered();
+    if (this.busUp) this.echoAll();
+  }
+
+  private echoAll(): void {
+    if (this.currentRing === undefined) {
+      this.effects.push({ kind: 'send', to: EVERY_STORAGE, message: { kind: 'topologyAsk' } });
+      return;
+    }
+    for (const { name } of this.currentRing.topology.members) {
+      const view = this.node(name);
+      if (!view.echoDue(this.now.monoMs)) continue;
+      view.echoSentMs = this.now.monoMs;
+      const message = { kind: 'echo' as const, id: 0, sentMs: Math.floor(this.now.monoMs) };
+      this.effects.push({ kind: 'send', to: { role: 'storage', name }, message });
+    }
+  }
+
+  private echoed(from: FrameHeader, view: NodeView, message: MessageOf<'echoed'>): void {
+    if (message.sentMs > this.now.monoMs) return;
+    if (view.echoed(message, this.now.monoMs)) this.notify('alarm', 'clock_jump', { node: from.name });
+    const ring = this.currentRing;
+    if (ring !== undefined && from.epoch > ring.topology.epoch) {
+      this.effects.push({ kind: 'send', to: addressOf(from), message: { kind: 'topologyAsk' } });
+    }
+  }
+
+  private told(document: Uint8Array): void {
+    const topology = decodeTopology(document);
+    if (topology.cluster !== this.options.cluster) return;
+    if (this.currentRing !== undefined && topology.epoch <= this.currentRing.topology.epoch) return;
+    const ring = new Ring(topology, this.options.clusterKey);
+    this.currentRing = ring;
+    this.lists = new PreferenceLists(ring);
+    this.effects.push({ kind: 'epoch', epoch: topology.epoch, topology: ring.digest });
+    this.notify('info', 'topology_adopted', { epoch: topology.epoch, members: topology.members.length });
+    for (const name of [...this.nodes.keys()]) if (ring.member(name) === undefined) this.nodes.delete(name);
+    this.outstanding.clear();
+    for (const { operation } of [...this.operations.values()]) operation.restart(this);
+    this.echoAll();
+  }
+
+  private tell(to: FrameHeader): void {
+    if (this.currentRing === undefined) return;
+    const message = { kind: 'topologyTold' as const, document: this.currentRing.bytes };
+    this.effects.push({ kind: 'send', to: addressOf(to), message });
+  }
+
+  /** Questions that nobody will answer any more: their operation is over and their deadline has passed. */
+  private forgetUnanswered(): void {
+    for (const [id, asked] of this.outstanding) {
+      if (asked.deadlineMs + FORGET_AFTER_MS < this.now.monoMs) this.outstanding.delete(id);
+    }
+  }
+
+  private nextId(): number {
+    return ++this.lastId;
+  }
+
+  private notify(level: Notice['level'], event: string, fields: Notice['fields'] = {}): void {
+    this.effects.push({ kind: 'notify', notice: { level, event, fields } });
+  }
+}
+
+const FORGET_AFTER_MS = 1_000;
+
+function isLive(reading: Reading): boolean {
+  return liveSiblings(reading.state).length > 0;
+}
+
+function matches(wanted: readonly string[], etag: string): boolean {
+  return wanted.includes('*') || wanted.includes(etag);
+}
+
+/** The read before a write failed: nothing was sent that could appear. */
+function unwritten(failure: Failure): Failure {
+  return 'outcome' in failure ? { ...failure, outcome: 'none' } : failure;
+}
+

@@ -1,0 +1,459 @@
+import { type Context, contextOf } from '@circlet/shared/causality/context.ts';
+import { covers } from '@circlet/shared/causality/history.ts';
+import { emptyState, type KeyState, liveSiblings, merge, type WriteId } from '@circlet/shared/causality/key-state.ts';
+import { decodeState, digestOf } from '@circlet/shared/causality/state-codec.ts';
+import { latin1 } from '@circlet/shared/codec/bytes.ts';
+import type { Found } from '@circlet/shared/protocol/replica.ts';
+import type { FullKey } from '@circlet/shared/ring/key.ts';
+import { positionOf, vnodeOf } from '@circlet/shared/ring/position.ts';
+import type { Failure, Quorum, Reading } from './client.ts';
+import { type Desk, mergeQuestions, type Operation, type Reply, type Setback } from './desk.ts';
+import { readVerdict, type Tally } from './quorum.ts';
+
+/**
+ * One read (Dynamo, SOSP'07 section 4.5): the whole state from one owner, digests from the others; answer as soon as R of
+ * them agree or merge; then repair every owner that turned out to be behind.
+ *
+ *     asking --R vouch--> answered --the others replied, or a second passed--> repaired
+ *        |  \--cannot be met--> asking everybody who might know --> answered | failed
+ *
+ * Who vouches: a readable owner, or a fallback that holds the key. A fallback that holds nothing, and a row that
+ * failed its checksum, count for nothing; "not found" needs R owners (protocol.md, rule 7).
+ */
+export type ReadResult =
+  | { readonly kind: 'read'; readonly reading: Reading }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+export interface ReadOptions {
+  readonly id: number;
+  readonly key: FullKey;
+  readonly quorum: Quorum;
+  readonly atLeast: Context | undefined;
+  readonly deadlineMs: number;
+  readonly done: (desk: Desk, result: ReadResult) => void;
+}
+
+/** One node that was asked. */
+interface Contact {
+  readonly node: string;
+  readonly isOwner: boolean;
+  wants: 'digest' | 'state';
+  /** Requests to it without an answer yet. */
+  open: number;
+  askedMs: number;
+  failed: boolean;
+  reply: Vouch | undefined;
+  /** Parts of its state so far. */
+  parts: KeyState[];
+}
+
+interface Vouch {
+  readonly what: Found['what'];
+  readonly digest: string;
+  readonly sole: number;
+  readonly vouches: boolean;
+  state: KeyState | undefined;
+}
+
+/** How long after the answer the other replies are waited for, to compare and repair. */
+const REPAIR_WAIT_MS = 1_000;
+/** Before there are samples: a local replica answers in well under this. */
+const HEDGE_UNKNOWN_MS = 20;
+const HEDGE_MIN_MS = 4;
+/** How long a holder of hints may delay "not found". */
+const HOLDER_WAIT_MS = 100;
+
+export class ReadOperation implements Operation {
+  readonly id: number;
+  private readonly options: ReadOptions;
+  private contacts = new Map<string, Contact>();
+  private owners: readonly string[] = [];
+  private fallbacks: readonly string[] = [];
+  private sole = new Set<WriteId>();
+  private owedBy = new Set<string>();
+  private hedged = false;
+  /** Everybody who might know was asked; since when. */
+  private escalatedMs: number | undefined;
+  private answeredMs: number | undefined;
+  private over = false;
+
+  constructor(options: ReadOptions) {
+    this.id = options.id;
+    this.options = options;
+  }
+
+  begin(desk: Desk): void {
+    const vnode = vnodeOf(positionOf(this.options.key), desk.ring.vnodes);
+    const preferences = desk.preferences(vnode);
+    this.owners = preferences.filter((p) => p.role === 'primary').map((p) => p.node);
+    this.fallbacks = preferences.filter((p) => p.role === 'fallback').map((p) => p.node);
+    const usable = this.owners.filter((name) => desk.node(name).isUsable(desk.nowMs));
+    const best = fastest(desk, usable);
+    for (const name of usable) this.ask(desk, name, name === best ? 'state' : 'digest');
+    for (let missing = this.owners.length - usable.length; missing > 0; missing--) this.standIn(desk);
+    const hedgeMs = best === undefined ? HEDGE_UNKNOWN_MS : desk.node(best).reads.quantile(0.95, HEDGE_UNKNOWN_MS);
+    desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + Math.max(HEDGE_MIN_MS, hedgeMs)));
+    this.evaluate(desk);
+  }
+
+  restart(desk: Desk): void {
+    if (this.answeredMs !== undefined) {
+      this.end(desk);
+      return;
+    }
+    this.contacts = new Map();
+    this.owedBy = new Set();
+    this.escalatedMs = undefined;
+    this.begin(desk);
+  }
+
+  replied(desk: Desk, node: string, _requestId: number, reply: Reply): void {
+    const contact = this.contacts.get(node);
+    if (contact === undefined || reply.kind !== 'found') return;
+    if (reply.what === 'state' && !this.takePart(contact, reply)) return;
+    contact.open = Math.max(0, contact.open - 1);
+    // A digest that arrives behind the state says nothing new.
+    if (contact.reply?.state === undefined || reply.what === 'state') {
+      contact.reply = {
+        what: reply.what,
+        digest: reply.digest,
+        sole: reply.sole,
+        vouches: reply.what !== 'suspect' && (reply.as === 'owner' ? contact.isOwner : reply.as === 'holder'),
+        state: reply.what === 'state' ? mergeAll(contact.parts, this.sole) : undefined,
+      };
+    }
+    for (const holder of reply.owedBy) this.owedBy.add(holder);
+    this.evaluate(desk);
+  }
+
+  setBack(desk: Desk, node: string, _requestId: number, why: Setback): void {
+    const contact = this.contacts.get(node);
+    if (contact === undefined) return;
+    contact.open = Math.max(0, contact.open - 1);
+    contact.failed = true;
+    if (why === 'unreachable') desk.count('read_unreachable');
+    if (this.answeredMs === undefined) this.standIn(desk);
+    this.evaluate(desk);
+  }
+
+  check(desk: Desk): void {
+    if (this.over) return;
+    const { deadlineMs } = this.options;
+    if (this.answeredMs !== undefined) {
+      this.repair(desk);
+      this.end(desk);
+      return;
+    }
+    if (desk.nowMs >= deadlineMs) {
+      this.fail(desk, this.unmet(this.tally(), 'timeout'));
+      return;
+    }
+    this.hedge(desk);
+    this.giveUpOnSilent(desk);
+    const patienceMs = this.escalatedMs === undefined ? this.silentMs : HOLDER_WAIT_MS;
+    desk.wake(this, Math.min(deadlineMs, desk.nowMs + patienceMs));
+    this.evaluate(desk);
+  }
+
+  // ---- asking ----
+
+  private ask(desk: Desk, name: string, want: 'digest' | 'state'): void {
+    const isOwner = this.owners.includes(name);
+    let contact = this.contacts.get(name);
+    if (contact === undefined) {
+      contact = { node: name, isOwner, wants: want, open: 0, askedMs: 0, failed: false, reply: undefined, parts: [] };
+      this.contacts.set(name, contact);
+    }
+    contact.wants = want;
+    contact.open++;
+    contact.askedMs = desk.nowMs;
+    desk.ask(this, name, { kind: 'read', key: this.options.key, want }, this.options.deadlineMs);
+  }
+
+  /** One more fallback in place of an owner that cannot be asked: it may hold what the owner missed. */
+  private standIn(desk: Desk): void {
+    if (!this.options.quorum.sloppy) return;
+    const next = this.fallbacks.find((name) => !this.contacts.has(name) && desk.node(name).isUsable(desk.nowMs));
+    if (next !== undefined) this.ask(desk, next, 'state');
+  }
+
+  /** The replica with the whole state is slow: ask another one for it too. */
+  private hedge(desk: Desk): void {
+    if (this.hedged || [...this.contacts.values()].some((contact) => contact.reply?.state !== undefined)) return;
+    const other = [...this.contacts.values()].find(
+      (contact) => contact.isOwner && contact.wants === 'digest' && !contact.failed && contact.reply?.what !== 'absent',
+    );
+    if (other === undefined || !desk.mayHedge()) return;
+    this.hedged = true;
+    desk.count('read_hedged');
+    this.ask(desk, other.node, 'state');
+  }
+
+  private get silentMs(): number {
+    return this.options.quorum.timeoutMs / 4;
+  }
+
+  /** A node that hangs counts as gone after a quarter of the time there is; its answer is still taken if it comes. */
+  private giveUpOnSilent(desk: Desk): void {
+    for (const contact of this.contacts.values()) {
+      if (contact.open === 0 || contact.failed || desk.nowMs - contact.askedMs < this.silentMs) continue;
+      contact.failed = true;
+      contact.open = 0;
+      desk.node(contact.node).unanswered(contact.askedMs);
+      desk.count('read_unanswered');
+      this.standIn(desk);
+    }
+  }
+
+  /** Before saying no: all N owners, and all who hold hints for them, whatever was thought of them. */
+  private escalate(desk: Desk): void {
+    this.escalatedMs = desk.nowMs;
+    const { sloppy } = this.options.quorum;
+    const wanted = sloppy ? [...this.owners, ...[...this.owedBy].sort()] : this.owners;
+    for (const name of wanted) {
+      if (this.contacts.has(name) || !isMember(desk, name)) continue;
+      if (desk.node(name).isWorthAsking(desk.nowMs)) this.ask(desk, name, 'state');
+    }
+    desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + HOLDER_WAIT_MS));
+  }
+
+  // ---- judging ----
+
+  private evaluate(desk: Desk): void {
+    if (this.over) return;
+    this.fetchDiffering(desk);
+    if (this.answeredMs !== undefined) {
+      if (!this.isAnyOpen()) {
+        this.repair(desk);
+        this.end(desk);
+      }
+      return;
+    }
+    const verdict = readVerdict(this.options.quorum, this.tally());
+    if (verdict.kind === 'met') this.answerIfFit(desk);
+    else if (verdict.kind === 'impossible') this.giveWay(desk, verdict);
+  }
+
+  private answerIfFit(desk: Desk): void {
+    const { atLeast, quorum } = this.options;
+    const state = this.merged();
+    if (atLeast !== undefined && !covers(state.history, atLeast.history)) {
+      this.orElse(desk, () => this.fail(desk, { code: 'stale_replicas' }));
+      return;
+    }
+    if (liveSiblings(state).length === 0) {
+      // Nothing there: as many owners must say so, and nobody may be holding a write for them.
+      const { owners } = this.tally();
+      if (owners < quorum.r) {
+        const failure = { code: 'quorum_unavailable', need: quorum.r, got: owners, from: 'owners', outcome: undefined } as const;
+        this.orElse(desk, () => this.fail(desk, failure));
+        return;
+      }
+      if (quorum.sloppy && [...this.owedBy].some((name) => !this.contacts.has(name) && isMember(desk, name))) {
+        this.orElse(desk, () => this.answer(desk, state));
+        return;
+      }
+      if (this.isHolderOpen(desk)) return;
+    }
+    this.answer(desk, state);
+  }
+
+  /** R cannot be met. A default R gives way to everything reachable, if that has anything to show (rule 7). */
+  private giveWay(desk: Desk, unmet: { need: number; got: number; from: 'any' | 'owners' }): void {
+    const { quorum, atLeast } = this.options;
+    this.orElse(desk, () => {
+      const state = this.merged();
+      const ownersMet = this.tally().owners >= quorum.pr;
+      const isNew = atLeast === undefined || covers(state.history, atLeast.history);
+      if (quorum.sloppy && !quorum.rIsFirm && ownersMet && isNew && liveSiblings(state).length > 0) {
+        this.answer(desk, state);
+      } else {
+        this.fail(desk, { code: 'quorum_unavailable', ...unmet, outcome: undefined });
+      }
+    });
+  }
+
+  /** First asks all who might know; `resort` when they have spoken. */
+  private orElse(desk: Desk, resort: () => void): void {
+    if (this.escalatedMs === undefined) {
+      this.escalate(desk);
+      if (this.isAnyOpen()) return;
+    } else if (this.isAnyOpen()) {
+      return;
+    }
+    resort();
+  }
+
+  /** An owner with another digest than any state we have must show its state. */
+  private fetchDiffering(desk: Desk): void {
+    const known = this.knownDigests();
+    const awaited = new Set<string>();
+    for (const contact of this.contacts.values()) {
+      const { reply } = contact;
+      if (reply?.what !== 'digest' || known.has(reply.digest) || awaited.has(reply.digest)) continue;
+      if (contact.wants === 'state') {
+        if (contact.open > 0) awaited.add(reply.digest);
+        continue;
+      }
+      // The state that is still under way may well be this one.
+      if (this.isStateUnderWay()) continue;
+      awaited.add(reply.digest);
+      this.ask(desk, contact.node, 'state');
+    }
+  }
+
+  private isStateUnderWay(): boolean {
+    return [...this.contacts.values()].some(
+      (contact) => contact.wants === 'state' && contact.open > 0 && contact.reply === undefined && !contact.failed,
+    );
+  }
+
+  private tally(): Tally {
+    const known = this.knownDigests();
+    const tally = { owners: 0, others: 0, ownersOpen: 0, othersOpen: 0 };
+    for (const contact of this.contacts.values()) {
+      const { reply } = contact;
+      const isSettled =
+        reply?.vouches === true &&
+        (reply.what === 'absent' || reply.state !== undefined || known.has(reply.digest));
+      if (isSettled) tally[contact.isOwner ? 'owners' : 'others']++;
+      else if (contact.open > 0) tally[contact.isOwner ? 'ownersOpen' : 'othersOpen']++;
+    }
+    return tally;
+  }
+
+  private knownDigests(): ReadonlySet<string> {
+    const known = new Set<string>();
+    for (const { reply } of this.contacts.values()) if (reply?.state !== undefined) known.add(reply.digest);
+    return known;
+  }
+
+  private isAnyOpen(): boolean {
+    return [...this.contacts.values()].some((contact) => contact.open > 0);
+  }
+
+  /** Holders are waited for before "not found", but not for long: one that hangs must not hang the answer. */
+  private isHolderOpen(desk: Desk): boolean {
+    if (this.escalatedMs === undefined || desk.nowMs - this.escalatedMs >= HOLDER_WAIT_MS) return false;
+    return [...this.contacts.values()].some((contact) => this.owedBy.has(contact.node) && contact.open > 0);
+  }
+
+  /** True when the reply was the last part of a state. */
+  private takePart(contact: Contact, found: Found): boolean {
+    if (found.part === 0) contact.parts = [];
+    if (found.part !== contact.parts.length) return false;
+    const part = decodeState(found.state);
+    part.siblings.slice(0, 32).forEach(({ writeId }, i) => {
+      if (found.parts === 1 && (found.sole & (1 << i)) !== 0) this.sole.add(writeId);
+    });
+    contact.parts.push(part);
+    return contact.parts.length === found.parts;
+  }
+
+  private merged(): KeyState {
+    const states = [...this.contacts.values()].flatMap(({ reply }) =>
+      reply?.vouches === true && reply.state !== undefined ? [reply.state] : [],
+    );
+    return mergeAll(states, this.sole);
+  }
+
+  // ---- the end ----
+
+  private answer(desk: Desk, state: KeyState): void {
+    this.answeredMs = desk.nowMs;
+    this.learnSole();
+    this.options.done(desk, { kind: 'read', reading: { state, context: contextOf(state, this.sole) } });
+    desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + REPAIR_WAIT_MS));
+    if (!this.isAnyOpen()) {
+      this.repair(desk);
+      this.end(desk);
+    }
+  }
+
+  private fail(desk: Desk, failure: Failure): void {
+    this.answeredMs = desk.nowMs;
+    this.options.done(desk, { kind: 'failed', failure });
+    this.end(desk);
+  }
+
+  private end(desk: Desk): void {
+    if (this.over) return;
+    this.over = true;
+    desk.finished(this);
+  }
+
+  private unmet(tally: Tally, code: 'timeout' | 'quorum_unavailable'): Failure {
+    const { r, pr, sloppy } = this.options.quorum;
+    const got = tally.owners + (sloppy ? tally.others : 0);
+    if (got >= r && tally.owners < pr) return { code, need: pr, got: tally.owners, from: 'owners', outcome: undefined };
+    return { code, need: r, got, from: sloppy ? 'any' : 'owners', outcome: undefined };
+  }
+
+  /** Flags are no part of a digest: a replica that only sent one may know what the one with the state does not. */
+  private learnSole(): void {
+    for (const { reply } of this.contacts.values()) {
+      if (reply === undefined || reply.sole === 0) continue;
+      const sameState = [...this.contacts.values()].find((c) => c.reply?.state !== undefined && c.reply.digest === reply.digest);
+      sameState?.reply?.state?.siblings.slice(0, 32).forEach(({ writeId }, i) => {
+        if ((reply.sole & (1 << i)) !== 0) this.sole.add(writeId);
+      });
+    }
+  }
+
+  /** The merge of all that was seen goes to every owner that answered and has anything else, asked first or not. */
+  private repair(desk: Desk): void {
+    const replies = [...this.contacts.values()].filter((contact) => contact.reply !== undefined);
+    const digests = new Set(replies.filter((c) => c.isOwner).map((c) => c.reply?.digest));
+    const hasSuspect = replies.some((contact) => contact.reply?.what === 'suspect');
+    const hasHolder = replies.some((contact) => !contact.isOwner && contact.reply?.vouches === true && contact.reply.state !== undefined);
+    if (digests.size <= 1 && !hasSuspect && !hasHolder) return;
+    const state = this.merged();
+    const digest = state.siblings.length + state.history.actors.length + state.closed.length === 0 ? '' : latin1(digestOf(desk.digestKey, state));
+    const deadlineMs = desk.nowMs + this.options.quorum.timeoutMs;
+    for (const contact of replies) {
+      const { reply } = contact;
+      if (!contact.isOwner || reply === undefined || reply.digest === digest) continue;
+      if (digest === '' && reply.what !== 'suspect') continue;
+      const heals = reply.what === 'suspect' && this.areWhole(contact.node);
+      desk.count('read_repair');
+      for (const question of mergeQuestions(this.options.key, state, [...this.sole], 0, heals)) {
+        desk.ask(this, contact.node, question, deadlineMs);
+      }
+    }
+  }
+
+  /** Whether every owner but this one has shown what it has. */
+  private areWhole(but: string): boolean {
+    const known = this.knownDigests();
+    return this.owners.every((name) => {
+      if (name === but) return true;
+      const reply = this.contacts.get(name)?.reply;
+      return reply?.vouches === true && (reply.what === 'absent' || known.has(reply.digest));
+    });
+  }
+}
+
+/** The owner that answers soonest; the first in slot order while there is nothing to tell them apart. */
+function fastest(desk: Desk, names: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestMs = Number.POSITIVE_INFINITY;
+  for (const name of names) {
+    const ms = desk.node(name).reads.quantile(0.5, 1);
+    // A node must be clearly slower to lose its turn, or all load would chase the noise.
+    if (best === undefined || ms * 2 + 1 < bestMs) {
+      best = name;
+      bestMs = ms;
+    }
+  }
+  return best;
+}
+
+function isMember(desk: Desk, name: string): boolean {
+  return desk.ring.member(name) !== undefined;
+}
+
+function mergeAll(states: readonly KeyState[], sole: ReadonlySet<WriteId>): KeyState {
+  let merged = states[0] ?? emptyState;
+  for (const state of states.slice(1)) merged = merge(merged, state, sole).state;
+  return merged;
+}

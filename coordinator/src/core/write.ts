@@ -1,0 +1,429 @@
+import { type Context, contextWith, delta, soleWrites } from '@circlet/shared/causality/context.ts';
+import { compareDots, type Dot } from '@circlet/shared/causality/dot.ts';
+import { emptyState, type KeyState, merge } from '@circlet/shared/causality/key-state.ts';
+import { decodeState } from '@circlet/shared/causality/state-codec.ts';
+import type { MessageOf } from '@circlet/shared/protocol/message.ts';
+import type { FullKey } from '@circlet/shared/ring/key.ts';
+import { positionOf, vnodeOf } from '@circlet/shared/ring/position.ts';
+import type { Failure, NewWrite, Outcome, Quorum } from './client.ts';
+import { type Desk, mergeQuestions, type Operation, type Reply, type Setback } from './desk.ts';
+import { type Tally, writeVerdict } from './quorum.ts';
+
+/**
+ * One write: a lead replica gives it a dot and commits it, then everybody else merges it.
+ *
+ *     leading --led--> replicating --W distinct nodes committed--> answered --all copies and hints placed--> over
+ *        \--refused, unreachable, silent--> leading through the next (same write-id)
+ *
+ * For every owner that cannot be reached a fallback takes the copy and owes it as a hint; in sloppy mode it counts for W,
+ * never for `pw`. Attempts through two leads may mint two dots: they are one write (law 5), so acks are counted per
+ * write, by distinct node (protocol.md, rule 14).
+ */
+export type WriteResult =
+  | { readonly kind: 'written'; readonly context: Context }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+export interface WriteOptions {
+  readonly id: number;
+  readonly key: FullKey;
+  readonly quorum: Quorum;
+  readonly write: NewWrite;
+  readonly context: Context;
+  readonly deadlineMs: number;
+  readonly done: (desk: Desk, result: WriteResult) => void;
+}
+
+interface Target {
+  readonly node: string;
+  readonly isOwner: boolean;
+  /** The slots it answers for: its own as an owner, those it stands in for as a fallback. One bit each. */
+  slots: number;
+  status: 'idle' | 'open' | 'acked' | 'failed';
+  sentMs: number;
+  /** Parts of the state it has not acknowledged yet, by request. */
+  readonly unacked: Set<number>;
+}
+
+interface Attempt {
+  readonly node: string;
+  readonly sentMs: number;
+  status: 'open' | 'led' | 'refused' | 'silent';
+  /** It may have done something that we do not know of. */
+  wasSilent: boolean;
+  why: Setback | undefined;
+}
+
+/** After two leads that hung or broke, a third is not tried: the write itself may be what breaks them (rule 20). */
+const BROKEN_LEADS_MAX = 2;
+const WRITE_UNKNOWN_MS = 50;
+
+export class WriteOperation implements Operation {
+  readonly id: number;
+  private readonly options: WriteOptions;
+  private targets = new Map<string, Target>();
+  private attempts: Attempt[] = [];
+  private owners: readonly string[] = [];
+  private fallbacks: readonly string[] = [];
+  private dots: readonly Dot[] = [];
+  /** What the others are to merge, once there is a dot. */
+  private state: KeyState | undefined;
+  private parts: KeyState[] = [];
+  private sole = false;
+  private answered = false;
+  private over = false;
+
+  constructor(options: WriteOptions) {
+    this.id = options.id;
+    this.options = options;
+  }
+
+  begin(desk: Desk): void {
+    const vnode = vnodeOf(positionOf(this.options.key), desk.ring.vnodes);
+    const preferences = desk.preferences(vnode);
+    this.owners = preferences.filter((p) => p.role === 'primary').map((p) => p.node);
+    this.fallbacks = preferences.filter((p) => p.role === 'fallback').map((p) => p.node);
+    this.owners.forEach((name, slot) => {
+      if (desk.node(name).isWritable(desk.nowMs)) this.addTarget(name, true, 1 << slot);
+      else this.standIn(desk, 1 << slot);
+    });
+    const verdict = writeVerdict(this.options.quorum, this.tally());
+    if (verdict.kind === 'impossible') {
+      // Known before anything is sent, so it can never appear.
+      const { need, got, from } = this.reachable(verdict.from);
+      this.fail(desk, { code: 'quorum_unavailable', need, got, from, outcome: this.outcome() });
+      return;
+    }
+    if (this.state === undefined) this.leadNext(desk);
+    else for (const target of [...this.targets.values()]) this.sendState(desk, target);
+    desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + this.silentMs(desk, undefined)));
+  }
+
+  restart(desk: Desk): void {
+    if (this.over) return;
+    if (this.answered) {
+      this.end(desk);
+      return;
+    }
+    for (const attempt of this.attempts) if (attempt.status === 'open') this.markSilent(attempt);
+    this.targets = new Map();
+    this.begin(desk);
+  }
+
+  replied(desk: Desk, node: string, requestId: number, reply: Reply): void {
+    if (reply.kind === 'led') this.led(desk, node, reply);
+    else if (reply.kind === 'merged') this.merged(desk, node, requestId);
+  }
+
+  setBack(desk: Desk, node: string, requestId: number, why: Setback): void {
+    if (this.over) return;
+    const attempt = this.attempts.find((each) => each.node === node && each.status !== 'led');
+    const target = this.targets.get(node);
+    if (attempt !== undefined && this.state === undefined && target?.unacked.has(requestId) !== true) {
+      attempt.status = 'refused';
+      attempt.why = why;
+      if (why === 'too_many_siblings' || why === 'idempotency_mismatch') {
+        this.refusedForGood(desk, why);
+        return;
+      }
+      this.targetFailed(desk, node);
+      this.leadNext(desk);
+    } else if (target !== undefined && target.status === 'open') {
+      this.targetFailed(desk, node);
+    }
+    this.evaluate(desk);
+  }
+
+  check(desk: Desk): void {
+    if (this.over) return;
+    if (desk.nowMs >= this.options.deadlineMs) {
+      if (!this.answered) this.failAtDeadline(desk);
+      this.end(desk);
+      return;
+    }
+    this.giveUpOnSilent(desk);
+    this.evaluate(desk);
+    if (this.over) return;
+    desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + this.options.quorum.timeoutMs / 8));
+  }
+
+  // ---- step 1: a lead ----
+
+  private leadNext(desk: Desk): void {
+    if (this.state !== undefined || this.answered || this.over) return;
+    const broken = this.attempts.filter((attempt) => attempt.wasSilent || attempt.why === 'internal').length;
+    const next = broken >= BROKEN_LEADS_MAX ? undefined : this.nextLead(desk);
+    if (next === undefined) {
+      // A lead that is only late may still answer; if none can be, this write never happens.
+      if (this.attempts.every((attempt) => attempt.status === 'refused')) this.failUnled(desk);
+      return;
+    }
+    const { key, write, context } = this.options;
+    next.status = 'open';
+    next.sentMs = desk.nowMs;
+    this.attempts.push({ node: next.node, sentMs: desk.nowMs, status: 'open', wasSilent: false, why: undefined });
+    if (this.attempts.length > 1) desk.count('write_led_again');
+    desk.ask(
+      this,
+      next.node,
+      {
+        kind: 'lead',
+        key,
+        owedSlots: next.isOwner ? 0 : next.slots,
+        writeId: write.writeId,
+        keyed: write.keyed,
+        context,
+        deleted: write.deleted,
+        writtenAtMs: write.writtenAtMs,
+        check: write.check,
+        body: write.body,
+        siblingsMax: desk.siblingsMax,
+      },
+      this.options.deadlineMs,
+    );
+    desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + this.silentMs(desk, next.node)));
+  }
+
+  /** An owner if there is one, in slot order, unless it is clearly slower than another; else a fallback. */
+  private nextLead(desk: Desk): Target | undefined {
+    const tried = new Set(this.attempts.map((attempt) => attempt.node));
+    const open = [...this.targets.values()].filter((target) => !tried.has(target.node) && target.status !== 'failed');
+    const owners = open.filter((target) => target.isOwner);
+    if (owners.length === 0) return this.options.quorum.sloppy ? open[0] : undefined;
+    let best = owners[0];
+    let bestMs = Number.POSITIVE_INFINITY;
+    for (const target of owners) {
+      const ms = desk.node(target.node).writes.quantile(0.5, 2);
+      if (ms * 2 + 2 < bestMs) {
+        best = target;
+        bestMs = ms;
+      }
+    }
+    return best;
+  }
+
+  private led(desk: Desk, node: string, reply: MessageOf<'led'>): void {
+    const attempt = this.attempts.find((each) => each.node === node);
+    if (attempt === undefined || this.over) return;
+    if (reply.outcome === 'closed' && !this.takeClosed(reply)) return;
+    attempt.status = 'led';
+    this.acked(node);
+    const isFirst = this.state === undefined;
+    this.state = this.stateAfter(reply);
+    if (isFirst) {
+      // Its id is ours alone, the first lead gave it a dot, and no other will be asked: it can have no twin.
+      this.sole = !this.options.write.keyed && this.attempts.length === 1 && reply.outcome === 'minted';
+      for (const target of [...this.targets.values()]) if (target.status === 'idle') this.sendState(desk, target);
+    }
+    this.evaluate(desk);
+  }
+
+  /** What the others are to merge: the write with all its dots, or what superseded it. */
+  private stateAfter(reply: MessageOf<'led'>): KeyState {
+    const whole = this.state;
+    if (reply.outcome === 'closed') {
+      return this.parts.reduce((sum, part) => merge(sum, part, NONE).state, whole ?? emptyState);
+    }
+    const fresh = reply.dots.filter((dot) => !this.dots.some((own) => compareDots(own, dot) === 0));
+    this.dots = [...this.dots, ...fresh].sort(compareDots);
+    const { writeId, deleted, check, body } = this.options.write;
+    const sibling = { writeId, dots: this.dots, deleted, writtenAtMs: reply.writtenAtMs, check, body };
+    const write = delta(this.options.context, sibling);
+    return whole === undefined ? write : merge(whole, write, NONE).state;
+  }
+
+  /** The write is already superseded at the lead: what superseded it must reach W copies instead (rule 22). */
+  private takeClosed(reply: MessageOf<'led'>): boolean {
+    if (reply.part === 0) this.parts = [];
+    if (reply.part !== this.parts.length) return false;
+    this.parts.push(decodeState(reply.state));
+    return this.parts.length === reply.parts;
+  }
+
+  // ---- step 2: everybody else ----
+
+  private sendState(desk: Desk, target: Target): void {
+    if (this.state === undefined) return;
+    const sole = soleWrites(this.options.context);
+    const owed = target.isOwner ? 0 : target.slots;
+    target.status = 'open';
+    target.sentMs = desk.nowMs;
+    target.unacked.clear();
+    const known = this.sole ? [...sole, this.options.write.writeId] : sole;
+    for (const question of mergeQuestions(this.options.key, this.state, known, owed, false)) {
+      target.unacked.add(desk.ask(this, target.node, question, this.options.deadlineMs));
+    }
+  }
+
+  private merged(desk: Desk, node: string, requestId: number): void {
+    const target = this.targets.get(node);
+    if (target === undefined || !target.unacked.delete(requestId) || target.unacked.size > 0) return;
+    this.acked(node);
+    this.evaluate(desk);
+  }
+
+  private acked(node: string): void {
+    const target = this.targets.get(node);
+    if (target !== undefined) target.status = 'acked';
+  }
+
+  // ---- setbacks ----
+
+  private targetFailed(desk: Desk, node: string): void {
+    const target = this.targets.get(node);
+    if (target === undefined || target.status === 'acked') return;
+    target.status = 'failed';
+    this.standIn(desk, target.slots);
+  }
+
+  /** A fallback for slots whose owner cannot take the write: it owes them the hint. */
+  private standIn(desk: Desk, slots: number): void {
+    const next = this.fallbacks.find((name) => !this.targets.has(name) && desk.node(name).isWritable(desk.nowMs));
+    if (next === undefined) return;
+    const target = this.addTarget(next, false, slots);
+    desk.count('write_hinted');
+    if (this.state !== undefined) this.sendState(desk, target);
+  }
+
+  private addTarget(node: string, isOwner: boolean, slots: number): Target {
+    const target: Target = { node, isOwner, slots, status: 'idle', sentMs: 0, unacked: new Set() };
+    this.targets.set(node, target);
+    return target;
+  }
+
+  /** Silence is not refusal: the write may have been done. Its owner gets a hint, and its answer is taken if it comes. */
+  private giveUpOnSilent(desk: Desk): void {
+    for (const attempt of this.attempts) {
+      if (attempt.status !== 'open' || desk.nowMs - attempt.sentMs < this.silentMs(desk, attempt.node)) continue;
+      this.markSilent(attempt);
+      desk.node(attempt.node).unanswered(attempt.sentMs);
+      this.targetFailed(desk, attempt.node);
+      this.leadNext(desk);
+    }
+    for (const target of [...this.targets.values()]) {
+      if (target.status !== 'open' || this.isLeading(target.node)) continue;
+      if (desk.nowMs - target.sentMs < this.silentMs(desk, target.node)) continue;
+      desk.node(target.node).unanswered(target.sentMs);
+      this.targetFailed(desk, target.node);
+    }
+  }
+
+  private isLeading(node: string): boolean {
+    return this.attempts.some((attempt) => attempt.node === node && attempt.status === 'open');
+  }
+
+  private markSilent(attempt: Attempt): void {
+    attempt.status = 'silent';
+    attempt.wasSilent = true;
+  }
+
+  /** How long a node may be silent before another is tried: hedging sooner would make twins routine (rule 14). */
+  private silentMs(desk: Desk, node: string | undefined): number {
+    const { timeoutMs } = this.options.quorum;
+    const worst = node === undefined ? WRITE_UNKNOWN_MS : desk.node(node).writes.quantile(0.999, WRITE_UNKNOWN_MS);
+    return Math.max(worst, timeoutMs / 4);
+  }
+
+  // ---- the end ----
+
+  private evaluate(desk: Desk): void {
+    if (this.over) return;
+    if (!this.answered && this.state !== undefined) {
+      const verdict = writeVerdict(this.options.quorum, this.tally());
+      if (verdict.kind === 'met') {
+        this.succeed(desk);
+      } else if (verdict.kind === 'impossible' && !this.mayStillCome()) {
+        const { need, got, from } = verdict;
+        this.fail(desk, { code: 'quorum_unavailable', need, got, from, outcome: this.outcome() });
+        return;
+      }
+    }
+    if (this.answered && this.isSettled()) this.end(desk);
+  }
+
+  private tally(): Tally {
+    const tally = { owners: 0, others: 0, ownersOpen: 0, othersOpen: 0 };
+    for (const { isOwner, status } of this.targets.values()) {
+      if (status === 'acked') tally[isOwner ? 'owners' : 'others']++;
+      else if (status !== 'failed') tally[isOwner ? 'ownersOpen' : 'othersOpen']++;
+    }
+    return tally;
+  }
+
+  /** Somebody was silent and could still answer before the deadline. */
+  private mayStillCome(): boolean {
+    return [...this.targets.values()].some((target) => target.status === 'failed' && target.unacked.size > 0);
+  }
+
+  /** Every copy and hint that could be placed is: nothing is under way any more. */
+  private isSettled(): boolean {
+    return [...this.targets.values()].every((target) => target.status === 'acked' || target.status === 'failed');
+  }
+
+  private succeed(desk: Desk): void {
+    this.answered = true;
+    const { context, write, done } = this.options;
+    done(desk, { kind: 'written', context: contextWith(context, write.writeId, this.dots, this.sole) });
+  }
+
+  private refusedForGood(desk: Desk, code: 'too_many_siblings' | 'idempotency_mismatch'): void {
+    if (this.outcome() === 'none') {
+      this.fail(desk, { code });
+    } else {
+      // An attempt before this one may have been done: that it is refused now does not undo it.
+      this.fail(desk, { ...this.reachable('any'), code: 'quorum_unavailable', outcome: 'unknown' });
+    }
+  }
+
+  private failUnled(desk: Desk): void {
+    if (this.attempts.some((attempt) => attempt.why === 'internal')) {
+      this.fail(desk, { code: 'internal', outcome: 'unknown' });
+    } else if (this.attempts.every((attempt) => attempt.why === 'busy')) {
+      this.fail(desk, { code: 'overloaded', outcome: 'none', retryAfterMs: 1_000 });
+    } else {
+      this.fail(desk, { ...this.reachable('any'), code: 'quorum_unavailable', outcome: this.outcome() });
+    }
+  }
+
+  private failAtDeadline(desk: Desk): void {
+    const outcome = this.outcome();
+    const code = outcome === 'none' ? 'quorum_unavailable' : 'timeout';
+    this.fail(desk, { ...this.reachable('any'), code, outcome });
+  }
+
+  /** `none` only if every attempt was refused by its lead or never reached one (rule 14). */
+  private outcome(): Outcome {
+    return this.attempts.every((attempt) => attempt.status === 'refused' && !attempt.wasSilent && attempt.why !== 'internal')
+      ? 'none'
+      : 'unknown';
+  }
+
+  /** Need and got, for the answer to a client. */
+  private reachable(from: 'any' | 'owners'): { need: number; got: number; from: 'any' | 'owners' } {
+    const { w, pw, sloppy } = this.options.quorum;
+    const tally = this.tally();
+    const isSent = this.attempts.length > 0;
+    const owners = tally.owners + (isSent ? 0 : tally.ownersOpen);
+    const others = tally.others + (isSent ? 0 : tally.othersOpen);
+    if (from === 'owners' || !sloppy || (owners + others >= w && owners < pw)) {
+      return { need: sloppy ? pw : Math.max(w, pw), got: owners, from: 'owners' };
+    }
+    return { need: w, got: owners + others, from: 'any' };
+  }
+
+  private fail(desk: Desk, failure: Failure): void {
+    if (!this.answered) {
+      this.answered = true;
+      this.options.done(desk, { kind: 'failed', failure });
+    }
+    // A copy that exists is still worth completing: the outcome is unknown, and more of it does no harm.
+    if (this.state === undefined) this.end(desk);
+  }
+
+  private end(desk: Desk): void {
+    if (this.over) return;
+    this.over = true;
+    desk.finished(this);
+  }
+}
+
+const NONE: ReadonlySet<string> = new Set();

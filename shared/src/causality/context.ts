@@ -1,0 +1,66 @@
+import type { Reader, Writer } from '../codec/bytes.ts';
+import { bool, id, list, struct } from '../codec/schema.ts';
+import { CONTEXT_BYTES_MAX } from '../protocol/limits.ts';
+import type { Dot } from './dot.ts';
+import { emptyHistory, type History, historyOf, readHistory, union, writeHistory } from './history.ts';
+import { type KeyState, type Sibling, sortedIds, WRITE_ID_BYTES, type WriteId } from './key-state.ts';
+
+/**
+ * What a client has seen of one key (law 4). A get hands out the history of everything it returned, a put what the
+ * client sent plus its own write, never the replica's history: a context that covers siblings its holder was not
+ * shown would destroy them with the next put.
+ */
+export interface Context {
+  readonly history: History;
+  /** The writes seen; a put sent with this context closes those that may have a twin. */
+  readonly writes: readonly SeenWrite[];
+}
+
+export interface SeenWrite {
+  readonly writeId: WriteId;
+  readonly sole: boolean;
+}
+
+export const emptyContext: Context = { history: emptyHistory, writes: [] };
+
+export function contextOf(state: KeyState, sole: ReadonlySet<WriteId>): Context {
+  const writes = state.siblings.map(({ writeId }) => ({ writeId, sole: sole.has(writeId) }));
+  return { history: state.history, writes };
+}
+
+/** What a put returns: the context it was sent with and the write itself. */
+export function contextWith(sent: Context, writeId: WriteId, dots: readonly Dot[], sole: boolean): Context {
+  return {
+    history: union(sent.history, historyOf(dots)),
+    writes: [...sent.writes.filter((seen) => seen.writeId !== writeId), { writeId, sole }],
+  };
+}
+
+/**
+ * A put as a state to merge: one sibling and the history of its context plus its own dots. Merging it anywhere, in
+ * any order, any number of times, gives the same result.
+ */
+export function delta(context: Context, sibling: Sibling): KeyState {
+  const closed = context.writes.filter((seen) => !seen.sole && seen.writeId !== sibling.writeId);
+  return {
+    siblings: [sibling],
+    history: union(context.history, historyOf(sibling.dots)),
+    closed: sortedIds(closed.map((seen) => seen.writeId)),
+  };
+}
+
+/** The writes of a context that need no closing. */
+export function soleWrites(context: Context): readonly WriteId[] {
+  return context.writes.filter((seen) => seen.sole).map((seen) => seen.writeId);
+}
+
+const seenWrites = list(struct({ writeId: id(WRITE_ID_BYTES), sole: bool }), CONTEXT_BYTES_MAX / WRITE_ID_BYTES);
+
+export const contextSchema = {
+  write: (writer: Writer, context: Context): void => {
+    writeHistory(writer, context.history);
+    seenWrites.write(writer, context.writes);
+  },
+  read: (reader: Reader): Context => ({ history: readHistory(reader), writes: seenWrites.read(reader) }),
+  layout: `context(history,${seenWrites.layout})`,
+};

@@ -1,0 +1,154 @@
+import { type Dot, compareDots } from './dot.ts';
+import { type History, emptyHistory, hasDot, historyOf, union, without } from './history.ts';
+
+/**
+ * What a replica knows of one key: its siblings, the exact history of dots it has seen, and the ids of closed writes.
+ *
+ *     put X (blind)            {X@a1}              history {a: 1}
+ *     put Y (blind)            {X@a1, Y@b1}        history {a: 1, b: 1}
+ *     put Z, context {a1,b1}   {Z@a2}              history {a: 1-2, b: 1}
+ *     delete, context {..,a2}  {tombstone@a3}      history {a: 1-3, b: 1}
+ *
+ * Everything that moves data (replication, hint, read repair, handoff, anti-entropy) is `merge`.
+ */
+export interface KeyState {
+  /** Sorted by write-id. */
+  readonly siblings: readonly Sibling[];
+  readonly history: History;
+  /** Writes known to be dead, sorted: a twin attempt's dot that turns up later stays dead too. */
+  readonly closed: readonly WriteId[];
+}
+
+/** 16 bytes as a binary string: a logical write, however many attempts at it were made (law 5). */
+export type WriteId = string;
+export const WRITE_ID_BYTES = 16;
+
+/** One logical write that nothing seen so far supersedes. All but the dots is fixed by its first coordinator. */
+export interface Sibling {
+  readonly writeId: WriteId;
+  /** The dots that attempts minted for it, sorted; nearly always one. */
+  readonly dots: readonly Dot[];
+  /** A tombstone: the write was a delete, and its body is empty. */
+  readonly deleted: boolean;
+  /** The coordinator's wall clock, milliseconds since 1970. Shown to users; decides nothing but a tie below. */
+  readonly writtenAtMs: number;
+  /** CRC-32 of the body, computed where it entered the cluster and checked where it leaves it. */
+  readonly check: number;
+  /** Content type, metadata and value; replicas never look inside. */
+  readonly body: Uint8Array;
+}
+
+export const emptyState: KeyState = { siblings: [], history: emptyHistory, closed: [] };
+
+export interface Merged {
+  readonly state: KeyState;
+  /** Dots found under two different writes: law 3 is broken somewhere. Both writes are kept; raise an alarm. */
+  readonly doubleDots: number;
+}
+
+/**
+ * The least state that knows all that both know: commutative, associative, idempotent (protocol.md, rule 1).
+ *
+ * A write lives if no side has seen one of its dots die: a dot in a side's history which that side does not hold.
+ * A write that dies is closed, unless it is `sole` (its coordinator got a dot from the first lead it tried and will
+ * never ask another): a sole write has no twin that could turn up, so its id need not be remembered.
+ */
+export function merge(a: KeyState, b: KeyState, sole: ReadonlySet<WriteId>): Merged {
+  const history = union(a.history, b.history);
+  const closing = [...a.closed, ...b.closed];
+  const alreadyClosed = closing.length === 0 ? undefined : new Set(closing);
+  const siblings: Sibling[] = [];
+  let doubleDots = 0;
+  let i = 0;
+  let j = 0;
+  while (i < a.siblings.length || j < b.siblings.length) {
+    const [left, right] = pair(a.siblings[i], b.siblings[j]);
+    if (left !== undefined) i++;
+    if (right !== undefined) j++;
+    const sibling = left === undefined ? (right as Sibling) : right === undefined ? left : oneWrite(left, right);
+    const verdictA = sawDie(a, left, sibling);
+    const verdictB = sawDie(b, right, sibling);
+    doubleDots += verdictA.doubleDots + verdictB.doubleDots;
+    if (alreadyClosed?.has(sibling.writeId) || verdictA.died || verdictB.died) {
+      if (!sole.has(sibling.writeId)) closing.push(sibling.writeId);
+    } else {
+      siblings.push(sibling);
+    }
+  }
+  return { state: { siblings, history, closed: sortedIds(closing) }, doubleDots };
+}
+
+/** The next write in order, from whichever side or sides hold it. */
+function pair(
+  left: Sibling | undefined,
+  right: Sibling | undefined,
+): readonly [Sibling | undefined, Sibling | undefined] {
+  if (left === undefined || right === undefined || left.writeId === right.writeId) return [left, right];
+  return left.writeId < right.writeId ? [left, undefined] : [undefined, right];
+}
+
+/**
+ * Two copies of one write: all dots of both. Attempts of one coordinator are equal in the rest; where a client's
+ * retry made them differ, every replica must keep the same copy, so the smaller (time, check) wins.
+ */
+function oneWrite(left: Sibling, right: Sibling): Sibling {
+  const leftFirst =
+    left.writtenAtMs !== right.writtenAtMs ? left.writtenAtMs < right.writtenAtMs : left.check <= right.check;
+  const kept = leftFirst ? left : right;
+  const dots = joinDots(left.dots, right.dots);
+  return dots.length === kept.dots.length ? kept : { ...kept, dots };
+}
+
+/** Whether this side has seen a dot of the write and no longer holds it. */
+function sawDie(
+  side: KeyState,
+  held: Sibling | undefined,
+  write: Sibling,
+): { readonly died: boolean; readonly doubleDots: number } {
+  let doubleDots = 0;
+  for (const dot of write.dots) {
+    if (held?.dots.some((own) => compareDots(own, dot) === 0)) continue;
+    if (!hasDot(side.history, dot)) continue;
+    // Held under another write: the dot was issued twice. That is no evidence of a death, so nothing is lost.
+    if (!side.siblings.some((other) => other.dots.some((own) => compareDots(own, dot) === 0))) {
+      return { died: true, doubleDots };
+    }
+    doubleDots++;
+  }
+  return { died: false, doubleDots };
+}
+
+function joinDots(a: readonly Dot[], b: readonly Dot[]): readonly Dot[] {
+  const dots = [...a];
+  for (const dot of b) if (!a.some((own) => compareDots(own, dot) === 0)) dots.push(dot);
+  return dots.length === a.length ? a : dots.toSorted(compareDots);
+}
+
+export function sortedIds(ids: readonly WriteId[]): readonly WriteId[] {
+  if (ids.length <= 1) return ids;
+  return [...new Set(ids)].sort();
+}
+
+export function findWrite(state: KeyState, writeId: WriteId): Sibling | undefined {
+  return state.siblings.find((sibling) => sibling.writeId === writeId);
+}
+
+export function liveSiblings(state: KeyState): readonly Sibling[] {
+  return state.siblings.filter((sibling) => !sibling.deleted);
+}
+
+/**
+ * The state as seen by one who is shown only some of its siblings: the history loses the dots of the others.
+ * The result is a valid state; with the full history it would be an order to delete them (protocol.md, rule 3).
+ */
+export function restrict(state: KeyState, shown: readonly Sibling[]): KeyState {
+  if (shown.length === state.siblings.length) return state;
+  const hidden = state.siblings.filter((sibling) => !shown.includes(sibling));
+  const history = without(
+    state.history,
+    hidden.flatMap((sibling) => sibling.dots),
+  );
+  // A dot issued twice may name a hidden sibling and a shown one: it stays, or the result would be no valid state.
+  const shownDots = historyOf(shown.flatMap((sibling) => sibling.dots));
+  return { siblings: shown, history: union(history, shownDots), closed: state.closed };
+}

@@ -1,0 +1,120 @@
+/**
+ * SipHash-2-4 with 128 bits of output (Aumasson and Bernstein 2012; reference implementation `siphash.c`): a keyed
+ * pseudo-random function, fast on short inputs. Its key comes from the cluster secret, so that nobody who picks
+ * keys and values can steer a digest (protocol.md, rule 25), and that a context nobody issued does not verify.
+ * It is ours because it must run synchronously in pure code; a 64-bit word is a pair of 32-bit halves.
+ */
+
+/** 16 secret bytes, unpacked once: k0 low, k0 high, k1 low, k1 high. */
+export type SipKey = readonly [number, number, number, number];
+
+export function sipKey(secret: Uint8Array): SipKey {
+  if (secret.length !== 16) throw new RangeError(`a SipHash key has 16 bytes, not ${secret.length}`);
+  const word = (at: number) =>
+    (secret[at] as number) |
+    ((secret[at + 1] as number) << 8) |
+    ((secret[at + 2] as number) << 16) |
+    ((secret[at + 3] as number) << 24);
+  return [word(0), word(4), word(8), word(12)];
+}
+
+// The four state words v0..v3, low and high halves. Module state is safe: hashing never yields.
+const v = new Int32Array(8);
+
+/** v[a] += v[b], on 64 bits. */
+function add(a: number, b: number): void {
+  const low = ((v[a] as number) >>> 0) + ((v[b] as number) >>> 0);
+  v[a + 1] = (v[a + 1] as number) + (v[b + 1] as number) + (low > 0xffffffff ? 1 : 0);
+  v[a] = low;
+}
+
+/** v[a] = rotl(v[a], bits) ^ v[b], for bits < 32. */
+function rotateXor(a: number, bits: number, b: number): void {
+  const low = v[a] as number;
+  const high = v[a + 1] as number;
+  v[a] = ((low << bits) | (high >>> (32 - bits))) ^ (v[b] as number);
+  v[a + 1] = ((high << bits) | (low >>> (32 - bits))) ^ (v[b + 1] as number);
+}
+
+/** v[a] = rotl(v[a], 32). */
+function swapHalves(a: number): void {
+  const low = v[a] as number;
+  v[a] = v[a + 1] as number;
+  v[a + 1] = low;
+}
+
+function round(): void {
+  add(0, 2);
+  rotateXor(2, 13, 0);
+  swapHalves(0);
+  add(4, 6);
+  rotateXor(6, 16, 4);
+  add(0, 6);
+  rotateXor(6, 21, 0);
+  add(4, 2);
+  rotateXor(2, 17, 4);
+  swapHalves(4);
+}
+
+/** The 16-byte digest of `data` under `key`. */
+export function siphash(key: SipKey, data: Uint8Array, start = 0, end = data.length): Uint8Array {
+  const [k0, k0h, k1, k1h] = key;
+  v[0] = k0 ^ 0x70736575;
+  v[1] = k0h ^ 0x736f6d65;
+  v[2] = k1 ^ 0x6e646f6d ^ 0xee;
+  v[3] = k1h ^ 0x646f7261;
+  v[4] = k0 ^ 0x6e657261;
+  v[5] = k0h ^ 0x6c796765;
+  v[6] = k1 ^ 0x79746573;
+  v[7] = k1h ^ 0x74656462;
+
+  const length = end - start;
+  const tail = start + (length & ~7);
+  let at = start;
+  for (; at < tail; at += 8) {
+    absorb(
+      (data[at] as number) |
+        ((data[at + 1] as number) << 8) |
+        ((data[at + 2] as number) << 16) |
+        ((data[at + 3] as number) << 24),
+      (data[at + 4] as number) |
+        ((data[at + 5] as number) << 8) |
+        ((data[at + 6] as number) << 16) |
+        ((data[at + 7] as number) << 24),
+    );
+  }
+  let low = 0;
+  let high = length << 24;
+  for (let i = 0; at + i < end; i++) {
+    if (i < 4) low |= (data[at + i] as number) << (8 * i);
+    else high |= (data[at + i] as number) << (8 * (i - 4));
+  }
+  absorb(low, high);
+
+  const digest = new Uint8Array(16);
+  v[4] = (v[4] as number) ^ 0xee;
+  for (let i = 0; i < 4; i++) round();
+  emit(digest, 0);
+  v[2] = (v[2] as number) ^ 0xdd;
+  for (let i = 0; i < 4; i++) round();
+  emit(digest, 8);
+  return digest;
+}
+
+function absorb(low: number, high: number): void {
+  v[6] = (v[6] as number) ^ low;
+  v[7] = (v[7] as number) ^ high;
+  round();
+  round();
+  v[0] = (v[0] as number) ^ low;
+  v[1] = (v[1] as number) ^ high;
+}
+
+function emit(digest: Uint8Array, at: number): void {
+  const low = (v[0] as number) ^ (v[2] as number) ^ (v[4] as number) ^ (v[6] as number);
+  const high = (v[1] as number) ^ (v[3] as number) ^ (v[5] as number) ^ (v[7] as number);
+  for (let i = 0; i < 4; i++) {
+    digest[at + i] = low >>> (8 * i);
+    digest[at + 4 + i] = high >>> (8 * i);
+  }
+}

@@ -1,0 +1,109 @@
+import type { Address, Role } from '../machine.ts';
+import { FrameBuilder, type FrameHeader } from '../protocol/frame.ts';
+import type { Message } from '../protocol/message.ts';
+import { subjectOf } from '../protocol/subjects.ts';
+import type { Transport } from './ports.ts';
+
+/** Of everything a frame says about its sender, what changes while it runs. */
+export interface Identity {
+  readonly cluster: string;
+  readonly clusterMark: string;
+  readonly role: Role;
+  readonly name: string;
+  readonly boot: string;
+}
+
+/**
+ * Messages to one pod made in one turn share a frame: under load the cost of the bus, the codec and the transaction is
+ * spread over the batch, and an idle pod waits for nobody.
+ */
+export class Outbox {
+  private readonly identity: Identity;
+  private readonly transport: Transport;
+  private readonly open = new Map<string, { to: Address; builder: FrameBuilder; ids: number[] }>();
+  private readonly spare: FrameBuilder[] = [];
+  /** What was in the last frames, for when the bus says that one of them found nobody. */
+  private readonly recent = new Array<Sent | undefined>(RECENT_FRAMES);
+  private token = 0;
+  private epoch = 0;
+  private topology = '';
+
+  constructor(identity: Identity, transport: Transport) {
+    this.identity = identity;
+    this.transport = transport;
+  }
+
+  /** Frames name the epoch of the sender as it was when they were begun. */
+  at(epoch: number, topology: string): void {
+    if (epoch === this.epoch && topology === this.topology) return;
+    this.flush();
+    this.epoch = epoch;
+    this.topology = topology;
+  }
+
+  add(to: Address, message: Message): void {
+    const slot = `${to.role}/${to.name}/${to.boot ?? ''}`;
+    let pending = this.open.get(slot);
+    if (pending === undefined) {
+      pending = { to, builder: this.spare.pop() ?? new FrameBuilder(), ids: [] };
+      pending.builder.begin(this.headerFor(to));
+      this.open.set(slot, pending);
+    }
+    if (!pending.builder.add(message)) {
+      this.dispatch(pending.to, pending.builder, pending.ids);
+      pending.ids = [];
+      pending.builder.begin(this.headerFor(to));
+      pending.builder.add(message);
+    }
+    if ('id' in message) pending.ids.push(message.id);
+  }
+
+  flush(): void {
+    for (const { to, builder, ids } of this.open.values()) {
+      this.dispatch(to, builder, ids);
+      this.spare.push(builder);
+    }
+    this.open.clear();
+  }
+
+  /** Drops what has not been dispatched: the turn that made it failed. */
+  discard(): void {
+    for (const { builder } of this.open.values()) this.spare.push(builder);
+    this.open.clear();
+  }
+
+  /** What the undelivered frame was about, if it is recent enough to be remembered. */
+  sent(token: number): Sent | undefined {
+    const entry = this.recent[token % RECENT_FRAMES];
+    return entry?.token === token ? entry : undefined;
+  }
+
+  private dispatch(to: Address, builder: FrameBuilder, ids: readonly number[]): void {
+    if (builder.isEmpty) return;
+    const token = this.token++;
+    this.recent[token % RECENT_FRAMES] = { token, to, ids };
+    this.transport.send(subjectOf(this.identity.cluster, this.identity.role, to), builder.finish(), token);
+  }
+
+  private headerFor(to: Address): FrameHeader {
+    return {
+      cluster: this.identity.clusterMark,
+      role: this.identity.role,
+      name: this.identity.name,
+      boot: this.identity.boot,
+      toBoot: to.boot,
+      epoch: this.epoch,
+      topology: this.topology,
+    };
+  }
+}
+
+export interface Sent {
+  readonly token: number;
+  readonly to: Address;
+  /** Request ids of the messages in the frame. */
+  readonly ids: readonly number[];
+}
+
+/** "No responders" comes back within milliseconds; at 10,000 frames a second this remembers 400 of them. */
+const RECENT_FRAMES = 4096;

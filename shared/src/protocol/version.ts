@@ -1,0 +1,7 @@
+/**
+ * The wire protocol's version, first byte of every frame. `version.test.ts` pins a hash of all schemas: touching one
+ * turns it red, and the way out is a new number and a line here that says what pods of the version before will do.
+ *
+ * 1  first protocol: replica (lead, merge, read, echo), hint, membership, founding, topology
+ */
+export const PROTOCOL_VERSION = 1;

@@ -1,0 +1,47 @@
+import { md5 } from '../hash/md5.ts';
+import type { Ring } from './topology.ts';
+
+/**
+ * The preference list of a vnode: its owners in slot order, then every other member in an order of the vnode's own
+ * (Dynamo, SOSP'07 sections 4.3 and 4.6). The order is a hash of (vnode, name), so that the load of a dead node
+ * falls on all others and not on one neighbour, and so that every coordinator picks the same stand-ins.
+ */
+export interface Preference {
+  readonly node: string;
+  readonly role: 'primary' | 'fallback';
+}
+
+export class PreferenceLists {
+  private readonly ring: Ring;
+  private readonly lists = new Map<number, readonly Preference[]>();
+
+  constructor(ring: Ring) {
+    this.ring = ring;
+  }
+
+  of(vnode: number): readonly Preference[] {
+    let list = this.lists.get(vnode);
+    if (list === undefined) {
+      list = this.build(vnode);
+      this.lists.set(vnode, list);
+    }
+    return list;
+  }
+
+  private build(vnode: number): readonly Preference[] {
+    const owners = this.ring.owners(vnode);
+    const others = this.ring.topology.members
+      .map((member) => member.name)
+      .filter((name) => !owners.includes(name))
+      .map((name) => ({ name, rank: md5(asciiBytes(`${vnode}/${name}`)) }))
+      .sort((a, b) => a.rank[0] - b.rank[0] || a.rank[1] - b.rank[1]);
+    return [
+      ...owners.map((node) => ({ node, role: 'primary' as const })),
+      ...others.map(({ name }) => ({ node: name, role: 'fallback' as const })),
+    ];
+  }
+}
+
+function asciiBytes(text: string): Uint8Array {
+  return Uint8Array.from(text, (c) => c.charCodeAt(0));
+}

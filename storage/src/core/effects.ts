@@ -1,0 +1,33 @@
+import type { HostEffect, HostEvent } from '@circlet/shared/host/host.ts';
+import type { Address, Notice } from '@circlet/shared/machine.ts';
+import type { SwimTimer } from '@circlet/shared/membership/contract.ts';
+import type { Message } from '@circlet/shared/protocol/message.ts';
+
+export type StorageTimer =
+  | { readonly kind: 'swim'; readonly timer: SwimTimer }
+  | { readonly kind: 'founding' }
+  | { readonly kind: 'hints' }
+  | { readonly kind: 'readiness' };
+
+export type StorageEvent = HostEvent<StorageTimer>;
+export type StorageEffect = HostEffect<StorageTimer, never>;
+
+export function send(to: Address, message: Message): StorageEffect {
+  return { kind: 'send', to, message };
+}
+
+export function toPeer(name: string, message: Message): StorageEffect {
+  return { kind: 'send', to: { role: 'storage', name }, message };
+}
+
+export function after(afterMs: number, timer: StorageTimer): StorageEffect {
+  return { kind: 'schedule', afterMs, timer };
+}
+
+export function notice(
+  level: Notice['level'],
+  event: string,
+  fields: Notice['fields'] = {},
+): StorageEffect {
+  return { kind: 'notify', notice: { level, event, fields } };
+}

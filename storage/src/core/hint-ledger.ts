@@ -1,0 +1,183 @@
+import { must } from '@circlet/shared/assert.ts';
+import { encodeState, partsOf } from '@circlet/shared/causality/state-codec.ts';
+import type { FullKey } from '@circlet/shared/ring/key.ts';
+import { positionOf, prefixOf, vnodeOf } from '@circlet/shared/ring/position.ts';
+import type { Ring } from '@circlet/shared/ring/topology.ts';
+import type { HintPage } from '@circlet/shared/protocol/hint.ts';
+import { STATE_PART_BYTES_MAX } from '@circlet/shared/protocol/limits.ts';
+import { decodeRow, encodeRow, type Row, soleOf, stateOf } from './row.ts';
+import type { Locator, Store } from './store.ts';
+
+/**
+ * The hints this node holds: one state per key with the set of slots it is still owed to (protocol.md, rule 5). A hint
+ * belongs to a slot of its vnode, not to a node, so it follows the slot when owners change (rule 6). It goes only when
+ * every owner proved that it covers exactly the state held.
+ */
+export class HintLedger {
+  private readonly store: Store;
+  private readonly ring: Ring;
+  /** Keys owed to each node: derived from the rows at start, then kept in step with them. */
+  private readonly owedTo = new Map<string, number>();
+  private ageCursor: Locator | undefined;
+  private ageSeenMs = Number.POSITIVE_INFINITY;
+  /** Wall clock of the oldest hint as of the last whole pass; undefined when there is none. */
+  oldestAtMs: number | undefined;
+  /** Rows whose checksum failed: an acknowledged write was lost on this disk. They stay, for the operator to see. */
+  corrupt = 0;
+
+  constructor(store: Store, ring: Ring) {
+    this.store = store;
+    this.ring = ring;
+    for (let after: Locator | undefined; ; ) {
+      const entries = store.scan('hints', after, 1000);
+      for (const entry of entries) {
+        if (entry.kind === 'corrupt') this.corrupt++;
+        else this.count(entry.at.key, decodeRow(entry.value).owed, +1);
+      }
+      const last = entries.at(-1);
+      if (last === undefined) break;
+      after = last.at;
+    }
+    this.observeAges();
+  }
+
+  /** Targets in name order with how many keys each is owed. */
+  owed(): readonly { readonly target: string; readonly keys: number }[] {
+    return [...this.owedTo]
+      .filter(([, keys]) => keys > 0)
+      .map(([target, keys]) => ({ target, keys }))
+      .sort((a, b) => (a.target < b.target ? -1 : 1));
+  }
+
+  owedToNode(target: string): number {
+    return this.owedTo.get(target) ?? 0;
+  }
+
+  get held(): number {
+    return this.store.count('hints');
+  }
+
+  put(at: Locator, before: Row | undefined, row: Row): void {
+    this.store.put('hints', at, encodeRow(row));
+    this.count(at.key, before?.owed ?? 0, -1);
+    this.count(at.key, row.owed, +1);
+    this.oldestAtMs = Math.min(this.oldestAtMs ?? Number.POSITIVE_INFINITY, row.hintedAtMs);
+  }
+
+  /** The next states owed to `target` behind the key `after`: about `PAGE_BYTES` of them, or one larger state. */
+  page(target: string, after: FullKey): readonly Omit<HintPage, 'id'>[] {
+    const entries: HintEntry[] = [];
+    let bytes = 0;
+    let cursor: Locator | undefined = after.length === 0 ? undefined : locate(after);
+    for (let scanned = 0; scanned < PAGE_SCAN_MAX; scanned += PAGE_SCAN_STEP) {
+      const found = this.store.scan('hints', cursor, PAGE_SCAN_STEP);
+      if (found.length === 0) return inFrames(entries, NO_KEY);
+      for (const entry of found) {
+        const row = entry.kind === 'found' ? decodeRow(entry.value) : undefined;
+        if (row !== undefined && this.isOwedTo(entry.at.key, row, target)) {
+          if (entries.length > 0 && bytes + row.state.length > PAGE_BYTES) {
+            return inFrames(entries, must(cursor, 'a page that ends has begun').key);
+          }
+          entries.push(...entriesFor(entry.at.key, row));
+          bytes += row.state.length + entry.at.key.length;
+        }
+        cursor = entry.at;
+      }
+    }
+    return inFrames(entries, must(cursor, 'something was scanned').key);
+  }
+
+  /** `target` durably covers the state with this digest. Anything merged into the hint since is owed anew. */
+  discharge(target: string, key: FullKey, digest: string): void {
+    const at = locate(key);
+    const found = this.store.get('hints', at);
+    if (found.kind !== 'found') return;
+    const row = decodeRow(found.value);
+    if (row.digest !== digest) return;
+    const owed = row.owed & ~this.slotsOf(key, target);
+    if (owed === row.owed) return;
+    this.count(key, row.owed, -1);
+    this.count(key, owed, +1);
+    if (owed === 0) this.store.delete('hints', at);
+    else this.store.put('hints', at, encodeRow({ ...row, owed }));
+    if (this.held === 0) this.oldestAtMs = undefined;
+  }
+
+  /** Looks at some hundreds of rows a call; a whole pass over the table renews the age of the oldest. */
+  observeAges(): void {
+    const entries = this.store.scan('hints', this.ageCursor, AGES_STEP);
+    for (const entry of entries) {
+      if (entry.kind === 'found') this.ageSeenMs = Math.min(this.ageSeenMs, decodeRow(entry.value).hintedAtMs);
+    }
+    this.ageCursor = entries.at(-1)?.at;
+    if (entries.length === AGES_STEP) return;
+    this.oldestAtMs = Number.isFinite(this.ageSeenMs) ? this.ageSeenMs : undefined;
+    this.ageSeenMs = Number.POSITIVE_INFINITY;
+    this.ageCursor = undefined;
+  }
+
+  private isOwedTo(key: FullKey, row: Row, target: string): boolean {
+    return (row.owed & this.slotsOf(key, target)) !== 0;
+  }
+
+  private slotsOf(key: FullKey, target: string): number {
+    const slot = this.ring.slotOf(this.vnode(key), target);
+    return slot < 0 ? 0 : 1 << slot;
+  }
+
+  private count(key: FullKey, owed: number, by: number): void {
+    if (owed === 0) return;
+    this.ring.owners(this.vnode(key)).forEach((name, slot) => {
+      if ((owed & (1 << slot)) !== 0) this.owedTo.set(name, (this.owedTo.get(name) ?? 0) + by);
+    });
+  }
+
+  private vnode(key: FullKey): number {
+    return vnodeOf(positionOf(key), this.ring.vnodes);
+  }
+}
+
+export function locate(key: FullKey): Locator {
+  return { prefix: prefixOf(positionOf(key)), key };
+}
+
+type HintEntry = HintPage['entries'][number];
+
+function entriesFor(key: FullKey, row: Row): readonly HintEntry[] {
+  const state = stateOf(row);
+  const sole = soleOf(state, row.sole);
+  const parts = row.state.length <= STATE_PART_BYTES_MAX ? [state] : partsOf(state, STATE_PART_BYTES_MAX);
+  return parts.map((part, i) => ({
+    key,
+    digest: row.digest,
+    part: i,
+    parts: parts.length,
+    sole,
+    state: parts.length === 1 ? row.state : encodeState(part),
+  }));
+}
+
+/** Entries dealt out to pages that fit a frame each. */
+function inFrames(entries: readonly HintEntry[], next: FullKey): readonly Omit<HintPage, 'id'>[] {
+  const pages: HintEntry[][] = [[]];
+  let bytes = 0;
+  for (const entry of entries) {
+    bytes += entry.state.length + entry.key.length;
+    if (bytes > STATE_PART_BYTES_MAX && pages.at(-1)?.length !== 0) {
+      pages.push([]);
+      bytes = entry.state.length + entry.key.length;
+    }
+    pages.at(-1)?.push(entry);
+  }
+  return pages.map((of, i) => {
+    const more = i < pages.length - 1;
+    return { entries: of, more, next: more ? NO_KEY : next };
+  });
+}
+
+export const NO_KEY = new Uint8Array(0);
+/** Little enough that a target under load is not stalled by merging it in one turn. */
+const PAGE_BYTES = 256 * 1024;
+const PAGE_SCAN_STEP = 200;
+const PAGE_SCAN_MAX = 2000;
+const AGES_STEP = 500;

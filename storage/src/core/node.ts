@@ -1,0 +1,649 @@
+import { assert } from '@circlet/shared/assert.ts';
+import { decodeState, encodeState, partsOf } from '@circlet/shared/causality/state-codec.ts';
+import { DecodeError } from '@circlet/shared/codec/bytes.ts';
+import type { SipKey } from '@circlet/shared/hash/siphash.ts';
+import { EVERY_STORAGE, type Machine, type Now } from '@circlet/shared/machine.ts';
+import type { SwimEffect } from '@circlet/shared/membership/contract.ts';
+import { Swim } from '@circlet/shared/membership/swim.ts';
+import { Prng } from '@circlet/shared/prng.ts';
+import { addressOf, type FrameHeader } from '@circlet/shared/protocol/frame.ts';
+import { STATE_PART_BYTES_MAX } from '@circlet/shared/protocol/limits.ts';
+import {
+  isReplicaRequest,
+  type Message,
+  type MessageOf,
+  type ReplicaRequest,
+} from '@circlet/shared/protocol/message.ts';
+import { NO_DIGEST, NO_STATE, type RefusalReason } from '@circlet/shared/protocol/replica.ts';
+import type { FoundingConfig } from '@circlet/shared/ring/founding.ts';
+import { checkFullKey, type FullKey } from '@circlet/shared/ring/key.ts';
+import { positionOf, prefixOf, vnodeOf } from '@circlet/shared/ring/position.ts';
+import { decodeTopology, NO_TOPOLOGY, Ring, type Topology } from '@circlet/shared/ring/topology.ts';
+import { Answered } from './answered.ts';
+import {
+  after,
+  notice,
+  send,
+  type StorageEffect,
+  type StorageEvent,
+  type StorageTimer,
+  toPeer,
+} from './effects.ts';
+import { Founding, FoundingRefused } from './founding.ts';
+import { fromWire, toWire } from './gossip.ts';
+import { HintLedger } from './hint-ledger.ts';
+import { HintPulls } from './hint-pull.ts';
+import { type Before, lead, mergeInto, type Minter } from './replica.ts';
+import { decodeRow, encodeRow, type Row } from './row.ts';
+import type { Locator, Lookup, Store } from './store.ts';
+
+/**
+ * The storage pod's machine: replicas, hints, gossip and the way into a cluster.
+ *
+ *     empty store --all have signed, or somebody has a topology--> member --echo through the bus--> ready
+ *
+ * Only a ready node answers reads and writes. What must survive a crash is in the store before the effects of a turn
+ * are performed; everything else here can be lost and is found again (protocol.md, rule 20).
+ */
+export interface NodeOptions {
+  readonly name: string;
+  readonly boot: string;
+  readonly cluster: string;
+  readonly clusterKey: SipKey;
+  readonly store: Store;
+  /** Seeds gossip's choices. */
+  readonly seed: number;
+  /** The configured initial members; undefined for a pod that can only join. */
+  readonly founding: FoundingConfig | undefined;
+  /** Hints held before this node answers `busy` to further ones (protocol.md, rule 6). */
+  readonly hintKeysMax: number;
+  readonly version: string;
+}
+
+const FOUNDING_RETRY_MS = 200;
+const HINT_OFFER_MS = 1_000;
+const ECHO_RETRY_MS = 100;
+/** A survivor of a whole-cluster outage must not wait for peers that are gone. */
+const PEER_ECHO_WAIT_MS = 2_000;
+
+export class StorageNode implements Machine<StorageEvent, StorageEffect> {
+  mutations = 0;
+  private readonly options: NodeOptions;
+  private readonly store: Store;
+  private readonly swim: Swim;
+  private readonly answered = new Answered();
+  private readonly pulls: HintPulls;
+  private effects: StorageEffect[] = [];
+  private now: Now = { monoMs: 0, wallMs: 0 };
+  private ring: Ring | undefined;
+  private hints: HintLedger | undefined;
+  private founding: Founding | undefined;
+  /** The last serial given to an actor in this life (law 3). */
+  private serial = 0;
+  private busUp = false;
+  /** When our own echo came back through the bus. */
+  private echoedAtMs: number | undefined;
+  private peerHeard = false;
+  /** Two documents of one epoch: stop, whatever the cause (protocol.md, rule 11). */
+  private conflicted = false;
+  private wasReady = false;
+
+  constructor(options: NodeOptions) {
+    this.options = options;
+    this.store = options.store;
+    const prng = new Prng(options.seed);
+    this.swim = new Swim({ self: options.name, random: prng.next });
+    this.pulls = new HintPulls(Math.floor(prng.next() * 2 ** 40));
+  }
+
+  handle(event: StorageEvent, now: Now): readonly StorageEffect[] {
+    this.now = now;
+    this.effects = [];
+    switch (event.kind) {
+      case 'start':
+        this.start();
+        break;
+      case 'message':
+        this.receive(event.from, event.message);
+        break;
+      case 'timer':
+        this.timer(event.timer);
+        break;
+      case 'undelivered':
+        this.mutations++;
+        if (event.to.role === 'storage') this.gossip(this.swim.unreachable(event.to.name, now.monoMs));
+        break;
+      case 'bus':
+        this.bus(event.up);
+        break;
+    }
+    return this.effects;
+  }
+
+  /** For the health endpoint and `echoed`. */
+  get readiness(): { readonly ready: boolean; readonly checks: Readonly<Record<string, boolean>> } {
+    const checks = {
+      topology: this.ring !== undefined,
+      member: this.isMember,
+      bus: this.busUp,
+      echo: this.hasEcho,
+      consistent: !this.conflicted,
+    };
+    return { ready: Object.values(checks).every(Boolean), checks };
+  }
+
+  private get isMember(): boolean {
+    return this.ring?.member(this.options.name)?.disk === this.store.disk;
+  }
+
+  private get hasEcho(): boolean {
+    if (this.echoedAtMs === undefined) return false;
+    const alone = this.ring !== undefined && this.ring.topology.members.length === 1;
+    return alone || this.peerHeard || this.now.monoMs - this.echoedAtMs >= PEER_ECHO_WAIT_MS;
+  }
+
+  // ---- coming up ----
+
+  private start(): void {
+    this.mutations++;
+    const stored = this.store.readMeta('topology');
+    if (stored === undefined) {
+      this.effects.push({ kind: 'epoch', epoch: 0, topology: NO_TOPOLOGY });
+      this.found();
+    } else {
+      this.adopt(decodeTopology(stored));
+    }
+    this.effects.push(after(HINT_OFFER_MS, { kind: 'hints' }));
+  }
+
+  private found(): void {
+    const { founding, clusterKey, name } = this.options;
+    if (founding !== undefined && this.founding === undefined) {
+      try {
+        this.founding = new Founding(this.store, clusterKey, founding, name);
+      } catch (error) {
+        if (!(error instanceof FoundingRefused)) throw error;
+        this.effects.push(notice('alarm', 'founding_refused', { reason: error.message }));
+      }
+    }
+    this.effects.push(after(FOUNDING_RETRY_MS, { kind: 'founding' }));
+    this.callForTopology();
+  }
+
+  private callForTopology(): void {
+    if (!this.busUp) return;
+    this.effects.push(send(EVERY_STORAGE, { kind: 'topologyAsk' }));
+    if (this.founding === undefined) return;
+    for (const other of this.founding.others) {
+      this.effects.push(toPeer(other, { kind: 'foundingCall', signature: this.founding.own }));
+    }
+    this.concludeFounding();
+  }
+
+  private concludeFounding(): void {
+    const topology = this.founding?.topology();
+    if (topology !== undefined && this.ring === undefined) this.adopt(topology);
+  }
+
+  /** Takes a topology for good: in the store with this turn's commit, in frames from then on. */
+  private adopt(topology: Topology): void {
+    this.mutations++;
+    const ring = new Ring(topology, this.options.clusterKey);
+    if (this.ring?.digest !== ring.digest) this.store.writeMeta('topology', ring.bytes);
+    this.ring = ring;
+    this.founding = undefined;
+    this.hints = new HintLedger(this.store, ring);
+    this.effects.push({ kind: 'epoch', epoch: topology.epoch, topology: ring.digest });
+    const { name } = this.options;
+    this.effects.push(notice('info', 'topology_adopted', { epoch: topology.epoch, members: topology.members.length }));
+    if (!this.isMember) {
+      const known = ring.member(name) !== undefined;
+      this.effects.push(notice('alarm', known ? 'disk_not_in_topology' : 'not_a_member', { epoch: topology.epoch }));
+    }
+    const names = topology.members.map((member) => member.name);
+    this.swim.setRoster(names);
+    this.gossip(this.swim.start(this.now.monoMs));
+    this.proveReach();
+  }
+
+  private bus(up: boolean): void {
+    this.mutations++;
+    this.busUp = up;
+    this.echoedAtMs = undefined;
+    this.peerHeard = false;
+    this.observeReadiness();
+    if (!up) return;
+    if (this.ring === undefined) this.callForTopology();
+    this.proveReach();
+  }
+
+  /** An echo to ourselves: what we subscribed to is reachable through the bus, not only connected to it. */
+  private proveReach(): void {
+    if (!this.busUp || this.ring === undefined) return;
+    const self = { role: 'storage' as const, name: this.options.name };
+    this.effects.push(send(self, { kind: 'echo', id: 0, sentMs: Math.floor(this.now.monoMs) }));
+    this.effects.push(after(ECHO_RETRY_MS, { kind: 'readiness' }));
+  }
+
+  private observeReadiness(): void {
+    const { ready } = this.readiness;
+    if (ready === this.wasReady) return;
+    this.wasReady = ready;
+    this.effects.push(notice('info', ready ? 'ready' : 'not_ready'));
+  }
+
+  private timer(timer: StorageTimer): void {
+    this.mutations++;
+    switch (timer.kind) {
+      case 'swim':
+        this.gossip(this.swim.timer(timer.timer, this.now.monoMs));
+        break;
+      case 'founding':
+        if (this.ring !== undefined) break;
+        this.callForTopology();
+        this.effects.push(after(FOUNDING_RETRY_MS, { kind: 'founding' }));
+        break;
+      case 'readiness':
+        if (this.echoedAtMs === undefined) this.proveReach();
+        else if (!this.hasEcho) this.effects.push(after(ECHO_RETRY_MS, { kind: 'readiness' }));
+        this.observeReadiness();
+        break;
+      case 'hints':
+        this.offerHints();
+        this.effects.push(after(HINT_OFFER_MS, { kind: 'hints' }));
+        break;
+    }
+  }
+
+  private gossip(effects: readonly SwimEffect[]): void {
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'send':
+          this.effects.push(toPeer(effect.to, toWire(effect.message)));
+          break;
+        case 'schedule':
+          this.effects.push(after(effect.afterMs, { kind: 'swim', timer: effect.timer }));
+          break;
+        case 'changed':
+          this.effects.push(notice('info', 'member_changed', { member: effect.name, status: effect.status }));
+          if (effect.status === 'alive') this.offerHintsTo(effect.name);
+          break;
+        case 'notice':
+          this.effects.push(notice('warn', 'bad_gossip', { from: effect.from, reason: effect.notice }));
+          break;
+      }
+    }
+  }
+
+  // ---- messages ----
+
+  private receive(from: FrameHeader, message: Message): void {
+    if (isReplicaRequest(message)) {
+      this.replicaRequest(from, message);
+      return;
+    }
+    if (message.kind === 'echo') {
+      this.echo(from, message);
+      return;
+    }
+    if (message.kind === 'topologyAsk') {
+      this.tellTopology(from);
+      return;
+    }
+    // Everything else is between storage pods.
+    if (from.role !== 'storage') {
+      this.effects.push(notice('warn', 'unexpected_message', { kind: message.kind, from: from.name }));
+      return;
+    }
+    this.mutations++;
+    if (from.name === this.options.name) {
+      if (from.boot !== this.options.boot) this.effects.push(notice('alarm', 'identity_clone', { name: from.name }));
+      if (message.kind !== 'echoed') return;
+    }
+    try {
+      this.peerMessage(from, message);
+    } catch (error) {
+      // Every handler below decodes before it changes anything.
+      if (!(error instanceof DecodeError)) throw error;
+      this.effects.push(notice('warn', 'bad_message', { kind: message.kind, from: from.name, reason: error.message }));
+    }
+  }
+
+  private peerMessage(from: FrameHeader, message: Message): void {
+    switch (message.kind) {
+      case 'echoed':
+        if (from.name !== this.options.name || from.boot !== this.options.boot) return;
+        this.echoedAtMs ??= this.now.monoMs;
+        this.observeReadiness();
+        return;
+      case 'foundingCall':
+      case 'foundingSigned':
+        this.foundingMessage(from, message);
+        return;
+      case 'topologyTold':
+        this.toldTopology(message.document);
+        return;
+    }
+    if (!this.sameEpoch(from)) return;
+    this.peerHeard = true;
+    this.observeReadiness();
+    switch (message.kind) {
+      case 'swim': {
+        const inner = fromWire(message);
+        if (inner !== undefined) this.gossip(this.swim.receive(from.name, inner, this.now.monoMs));
+        return;
+      }
+      case 'hintOffer': {
+        const pull = this.pulls.offered(from.name, message.keys, this.now.monoMs);
+        if (pull !== undefined) this.effects.push(toPeer(from.name, { kind: 'hintPull', ...pull }));
+        return;
+      }
+      case 'hintPull': {
+        const after_ = message.after;
+        if (after_.length > 0) checkFullKey(after_);
+        for (const page of this.hints?.page(from.name, after_) ?? []) {
+          this.effects.push(toPeer(from.name, { kind: 'hintPage', id: message.id, ...page }));
+        }
+        return;
+      }
+      case 'hintPage':
+        this.takeHints(from, message);
+        return;
+      case 'hintAck':
+        for (const { key, digest } of message.entries) this.hints?.discharge(from.name, key, digest);
+        if (this.hints?.owedToNode(from.name) === 0) {
+          this.effects.push(toPeer(from.name, { kind: 'hintOffer', keys: 0 }));
+        }
+        return;
+      default:
+        this.effects.push(notice('warn', 'unexpected_message', { kind: message.kind, from: from.name }));
+    }
+  }
+
+  private foundingMessage(from: FrameHeader, message: MessageOf<'foundingCall'> | MessageOf<'foundingSigned'>): void {
+    if (this.ring !== undefined) {
+      if (message.kind === 'foundingCall') this.tellTopology(from);
+      return;
+    }
+    if (this.founding === undefined) return;
+    const verdict = this.founding.add(from.name, message.signature);
+    if (verdict !== 'taken') {
+      this.effects.push(notice('warn', 'founding_mismatch', { from: from.name, reason: verdict }));
+      return;
+    }
+    if (message.kind === 'foundingCall') {
+      this.effects.push(toPeer(from.name, { kind: 'foundingSigned', signature: this.founding.own }));
+    }
+    this.concludeFounding();
+  }
+
+  private tellTopology(to: FrameHeader): void {
+    if (this.ring === undefined) return;
+    this.effects.push(send(addressOf(to), { kind: 'topologyTold', document: this.ring.bytes }));
+  }
+
+  private toldTopology(document: Uint8Array): void {
+    const topology = decodeTopology(document);
+    if (topology.cluster !== this.options.cluster) return;
+    if (this.ring !== undefined && topology.epoch <= this.ring.topology.epoch) return;
+    this.adopt(topology);
+  }
+
+  /** Whether the sender acts on our topology; if not, the one who is behind gets the document. */
+  private sameEpoch(from: FrameHeader): boolean {
+    const epoch = this.ring?.topology.epoch ?? 0;
+    if (from.epoch === epoch && from.topology === (this.ring?.digest ?? NO_TOPOLOGY)) return true;
+    if (from.epoch < epoch) this.tellTopology(from);
+    if (from.epoch > epoch) this.effects.push(send(addressOf(from), { kind: 'topologyAsk' }));
+    if (from.epoch === epoch && !this.conflicted) {
+      this.mutations++;
+      this.conflicted = true;
+      this.effects.push(notice('alarm', 'topology_conflict', { epoch, with: from.name }));
+      this.observeReadiness();
+    }
+    return false;
+  }
+
+  private echo(from: FrameHeader, { id, sentMs }: MessageOf<'echo'>): void {
+    const owed = this.hints?.owed() ?? [];
+    const oldest = this.hints?.oldestAtMs;
+    this.effects.push(
+      send(addressOf(from), {
+        kind: 'echoed',
+        id,
+        sentMs,
+        monoMs: Math.floor(this.now.monoMs),
+        wallMs: Math.max(0, Math.floor(this.now.wallMs)),
+        ready: this.readiness.ready,
+        writable: !this.store.readOnly,
+        version: this.options.version,
+        keys: this.store.count('rows'),
+        bytes: this.store.bytes(),
+        hintsHeld: owed,
+        oldestHintAgeMs: oldest === undefined ? 0 : Math.max(1, Math.floor(this.now.wallMs - oldest)),
+        members: this.swim.members(),
+      }),
+    );
+  }
+
+  // ---- replicas ----
+
+  private replicaRequest(from: FrameHeader, message: ReplicaRequest): void {
+    // A second copy gets the first one's answer, whatever has happened since (rule 14).
+    const before = message.kind === 'lead' ? this.answered.find(from.boot, message.id) : undefined;
+    if (before !== undefined && from.toBoot === this.options.boot) {
+      for (const answer of before) this.effects.push(send(addressOf(from), answer));
+      return;
+    }
+    const reason = this.reasonToRefuse(from, message);
+    if (reason !== undefined) {
+      this.refuse(from, message.id, reason);
+      return;
+    }
+    try {
+      checkFullKey(message.key);
+      if (message.kind === 'read') this.read(from, message);
+      else if (message.kind === 'merge') this.merge(from, message);
+      else this.lead(from, message);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.effects.push(notice('warn', 'bad_state', { from: from.name, reason: error.message }));
+    }
+  }
+
+  private reasonToRefuse(from: FrameHeader, message: ReplicaRequest): RefusalReason | undefined {
+    if (from.toBoot !== this.options.boot) return 'wrong_boot';
+    if (message.deadlineMs < this.now.monoMs) return 'expired';
+    if (!this.sameEpoch(from)) return 'wrong_epoch';
+    if (!this.readiness.ready) return 'not_ready';
+    if (message.kind === 'read') return undefined;
+    if (this.store.readOnly) return 'read_only';
+    if (message.kind === 'lead' && this.answered.isFull) return 'busy';
+    return undefined;
+  }
+
+  private refuse(to: FrameHeader, id: number, reason: RefusalReason): void {
+    const monoMs = Math.floor(this.now.monoMs);
+    this.effects.push(send(addressOf(to), { kind: 'refused', id, reason, monoMs }));
+    this.effects.push(notice('debug', 'request_refused', { reason }));
+  }
+
+  private read(from: FrameHeader, message: MessageOf<'read'>): void {
+    const { at, isOwner } = this.place(message.key);
+    const answer = {
+      kind: 'found' as const,
+      id: message.id,
+      as: isOwner ? ('owner' as const) : ('holder' as const),
+      what: 'absent' as const,
+      digest: NO_DIGEST,
+      sole: 0,
+      part: 0,
+      parts: 1,
+      state: NO_STATE,
+      owedBy: isOwner ? this.pulls.owedBy(this.now.monoMs) : [],
+    };
+    const reply = (fields: Partial<MessageOf<'found'>>) =>
+      this.effects.push(send(addressOf(from), { ...answer, ...fields }));
+    const row = this.before(this.store.get(isOwner ? 'rows' : 'hints', at));
+    if (row === undefined) {
+      reply(isOwner ? {} : { as: 'stranger' });
+    } else if (row === 'corrupt' || row.suspect) {
+      this.effects.push(notice('alarm', 'row_suspect', { table: isOwner ? 'rows' : 'hints' }));
+      reply({ what: 'suspect' });
+    } else if (message.want === 'digest') {
+      reply({ what: 'digest', digest: row.digest, sole: row.sole });
+    } else {
+      const states = inParts(row.state);
+      states.forEach((state, part) => {
+        reply({ what: 'state', digest: row.digest, sole: row.sole, part, parts: states.length, state });
+      });
+    }
+  }
+
+  private lead(from: FrameHeader, message: MessageOf<'lead'>): void {
+    const { at, isOwner } = this.place(message.key);
+    const lookup = this.store.get(isOwner ? 'rows' : 'hints', at);
+    const before = this.before(lookup);
+    const owed = isOwner ? 0 : message.owedSlots;
+    const barred = this.barred(isOwner, message.owedSlots, before);
+    if (barred !== undefined) {
+      this.refuse(from, message.id, barred);
+      return;
+    }
+    const result = lead(before, message, this.minter, { owed, wallMs: this.now.wallMs });
+    if (result.kind === 'refused') {
+      this.refuse(from, message.id, result.reason);
+      return;
+    }
+    this.mutations++;
+    this.serial = result.serial;
+    if (result.row !== undefined) this.write(isOwner, at, before, result.row);
+    else if (!isOwner) this.oweMore(at, before, owed);
+    this.alarmOnDoubleDots(result.doubleDots);
+    const led = {
+      kind: 'led' as const,
+      id: message.id,
+      outcome: result.outcome,
+      dots: result.dots,
+      writtenAtMs: result.writtenAtMs,
+    };
+    const states = result.outcome === 'closed' && isRow(before) ? inParts(before.state) : [NO_STATE];
+    const answer = states.map((state, part) => ({ ...led, part, parts: states.length, state }));
+    this.answered.remember(from.boot, message.id, answer, message.deadlineMs, this.now.monoMs);
+    for (const part of answer) this.effects.push(send(addressOf(from), part));
+  }
+
+  private merge(from: FrameHeader, message: MessageOf<'merge'>): void {
+    const { at, isOwner } = this.place(message.key);
+    const before = this.before(this.store.get(isOwner ? 'rows' : 'hints', at));
+    const owed = isOwner ? 0 : message.owedSlots;
+    const barred = this.barred(isOwner, message.owedSlots, before);
+    if (barred !== undefined) {
+      this.refuse(from, message.id, barred);
+      return;
+    }
+    const incoming = decodeState(message.state);
+    const hinting = { owed, wallMs: this.now.wallMs };
+    const result = mergeInto(before, incoming, message.sole, message.heals, this.minter, hinting);
+    if (result.kind === 'clone') {
+      this.effects.push(notice('alarm', 'identity_clone', { name: this.options.name }));
+      this.refuse(from, message.id, 'internal');
+      return;
+    }
+    this.mutations++;
+    if (result.row !== undefined) this.write(isOwner, at, before, result.row);
+    this.alarmOnDoubleDots(result.doubleDots);
+    this.effects.push(send(addressOf(from), { kind: 'merged', id: message.id }));
+  }
+
+  /** Why a write may not be taken here, whatever it says. */
+  private barred(isOwner: boolean, owedSlots: number, before: Before): RefusalReason | undefined {
+    if (isOwner) return undefined;
+    if (owedSlots === 0) return 'not_owner';
+    const full = (this.hints?.held ?? 0) >= this.options.hintKeysMax;
+    return full && before === undefined ? 'busy' : undefined;
+  }
+
+  /** A twin attempt that found its write held here still stands in for its slots. */
+  private oweMore(at: Locator, before: Before, owed: number): void {
+    if (!isRow(before) || (before.owed | owed) === before.owed) return;
+    this.write(false, at, before, { ...before, owed: before.owed | owed });
+  }
+
+  private write(isOwner: boolean, at: Locator, before: Before, row: Row): void {
+    if (isOwner) {
+      this.store.put('rows', at, encodeRow(row));
+    } else {
+      assert(this.hints !== undefined, 'a ready node has a hint ledger');
+      this.hints.put(at, isRow(before) ? before : undefined, row);
+    }
+  }
+
+  private before(lookup: Lookup): Before {
+    if (lookup.kind === 'absent') return undefined;
+    return lookup.kind === 'corrupt' ? 'corrupt' : decodeRow(lookup.value);
+  }
+
+  private place(key: FullKey): { readonly at: Locator; readonly isOwner: boolean } {
+    assert(this.ring !== undefined, 'a ready node has a ring');
+    const position = positionOf(key);
+    const isOwner = this.ring.slotOf(vnodeOf(position, this.ring.vnodes), this.options.name) >= 0;
+    return { at: { prefix: prefixOf(position), key }, isOwner };
+  }
+
+  private get minter(): Minter {
+    const { name, boot, clusterKey } = this.options;
+    return { node: name, boot, digestKey: clusterKey, serial: this.serial };
+  }
+
+  private alarmOnDoubleDots(doubleDots: number): void {
+    if (doubleDots > 0) this.effects.push(notice('alarm', 'dot_issued_twice', { dots: doubleDots }));
+  }
+
+  // ---- hints ----
+
+  private offerHints(): void {
+    if (this.hints === undefined || !this.readiness.ready) return;
+    this.hints.observeAges();
+    for (const { target } of this.hints.owed()) this.offerHintsTo(target);
+  }
+
+  private offerHintsTo(target: string): void {
+    const keys = this.hints?.owedToNode(target) ?? 0;
+    if (keys === 0 || this.swim.status(target) !== 'alive') return;
+    this.effects.push(toPeer(target, { kind: 'hintOffer', keys }));
+  }
+
+  private takeHints(from: FrameHeader, page: MessageOf<'hintPage'>): void {
+    if (!this.pulls.expects(from.name, page) || this.store.readOnly) return;
+    const states = page.entries.map((entry) => {
+      checkFullKey(entry.key);
+      const { at, isOwner } = this.place(entry.key);
+      if (!isOwner) throw new DecodeError('a hint for a key that is not ours');
+      return { at, sole: entry.sole, state: decodeState(entry.state) };
+    });
+    for (const { at, sole, state } of states) {
+      const before = this.before(this.store.get('rows', at));
+      const result = mergeInto(before, state, sole, false, this.minter, { owed: 0, wallMs: 0 });
+      if (result.kind === 'clone') {
+        this.effects.push(notice('alarm', 'identity_clone', { name: this.options.name }));
+        return;
+      }
+      if (result.row !== undefined) this.write(true, at, before, result.row);
+      this.alarmOnDoubleDots(result.doubleDots);
+    }
+    const { ack, pull } = this.pulls.merged(from.name, page, this.now.monoMs);
+    if (ack.entries.length > 0) this.effects.push(toPeer(from.name, { kind: 'hintAck', ...ack }));
+    if (pull !== undefined) this.effects.push(toPeer(from.name, { kind: 'hintPull', ...pull }));
+  }
+}
+
+function isRow(before: Before): before is Row {
+  return before !== undefined && before !== 'corrupt';
+}
+
+/** The state as it is when it fits a frame, else in parts that are valid states of their own (rule 3). */
+function inParts(state: Uint8Array): readonly Uint8Array[] {
+  if (state.length <= STATE_PART_BYTES_MAX) return [state];
+  return partsOf(decodeState(state), STATE_PART_BYTES_MAX).map(encodeState);
+}

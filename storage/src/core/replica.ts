@@ -1,0 +1,173 @@
+import { delta, soleWrites } from '@circlet/shared/causality/context.ts';
+import { type Dot, isActorOf, makeActor } from '@circlet/shared/causality/dot.ts';
+import { lastCounter } from '@circlet/shared/causality/history.ts';
+import {
+  emptyState,
+  findWrite,
+  type KeyState,
+  merge,
+  type Sibling,
+  type WriteId,
+} from '@circlet/shared/causality/key-state.ts';
+import type { SipKey } from '@circlet/shared/hash/siphash.ts';
+import type { Lead, Led, RefusalReason } from '@circlet/shared/protocol/replica.ts';
+import { type Row, seal, soleOf, stateOf } from './row.ts';
+
+/**
+ * The rules of one replica for one key, as functions from the row before to the row after. What `before` is:
+ * `undefined` when nothing is held, `'corrupt'` when something was and cannot be read.
+ */
+export type Before = Row | 'corrupt' | undefined;
+
+/** Who the replica is in this life, and what it has issued in it. */
+export interface Minter {
+  readonly node: string;
+  readonly boot: string;
+  /** Keys all digests (protocol.md, rule 25). */
+  readonly digestKey: SipKey;
+  /** The last serial that was given to an actor in this life. */
+  readonly serial: number;
+}
+
+export interface Hinting {
+  /** Slots this replica stands in for, 0 as an owner. */
+  readonly owed: number;
+  readonly wallMs: number;
+}
+
+export type LeadResult =
+  | {
+      readonly kind: 'led';
+      readonly outcome: Led['outcome'];
+      readonly dots: readonly Dot[];
+      readonly writtenAtMs: number;
+      /** The row to store; undefined when nothing changed. */
+      readonly row?: Row;
+      /** The serial to remember as issued. */
+      readonly serial: number;
+      readonly doubleDots: number;
+    }
+  | { readonly kind: 'refused'; readonly reason: RefusalReason };
+
+/**
+ * Step 1 of a write: give it a dot and merge it (law 3; protocol.md, rules 1, 2, 4, 19, 22). A lead that already holds
+ * or has closed the write mints nothing: the coordinator learns what is there and must still reach W with it.
+ */
+export function lead(before: Before, request: Lead, minter: Minter, hinting: Hinting): LeadResult {
+  const row = before === 'corrupt' ? undefined : before;
+  const state = row === undefined ? emptyState : stateOf(row);
+  const known = knownWrite(state, request, minter.serial);
+  if (known !== undefined) return known;
+
+  const { dot, serial } = mint(row, state, minter);
+  const { writeId, deleted, writtenAtMs, check, body } = request;
+  const sibling: Sibling = { writeId, dots: [dot], deleted, writtenAtMs, check, body };
+  const sole = new Set([...soleWrites(request.context), ...soleOf(state, row?.sole ?? 0)]);
+  const { state: next, doubleDots } = merge(state, delta(request.context, sibling), sole);
+  if (next.siblings.length > Math.max(state.siblings.length, request.siblingsMax)) {
+    return { kind: 'refused', reason: 'too_many_siblings' };
+  }
+  return {
+    kind: 'led',
+    outcome: 'minted',
+    dots: [dot],
+    writtenAtMs,
+    row: {
+      ...seal(minter.digestKey, next, sole),
+      own: { actor: dot.actor, last: dot.counter },
+      suspect: before === 'corrupt' || (row?.suspect ?? false),
+      ...owing(row, hinting),
+    },
+    serial,
+    doubleDots,
+  };
+}
+
+/** What is to be said of a write that this replica has met before, or under the same client key with other content. */
+function knownWrite(state: KeyState, request: Lead, serial: number): LeadResult | undefined {
+  const { writeId } = request;
+  const held = findWrite(state, writeId);
+  if (held !== undefined) {
+    const { dots, writtenAtMs } = held;
+    return { kind: 'led', outcome: 'held', dots, writtenAtMs, serial, doubleDots: 0 };
+  }
+  if (state.closed.includes(writeId)) {
+    const { writtenAtMs } = request;
+    return { kind: 'led', outcome: 'closed', dots: [], writtenAtMs, serial, doubleDots: 0 };
+  }
+  if (!request.keyed) return undefined;
+  const clientKey = writeId.slice(0, 8);
+  const misused = (other: WriteId) => other.startsWith(clientKey);
+  if (state.closed.some(misused) || state.siblings.some((sibling) => misused(sibling.writeId))) {
+    return { kind: 'refused', reason: 'idempotency_mismatch' };
+  }
+  return undefined;
+}
+
+/**
+ * The next dot. An actor is extended only in the life that began it, on an intact row, and while nothing newer of it is
+ * known than the row itself issued; in every other case a new serial starts at 1, so that a row lost, restored,
+ * handed off or copied can never make a dot repeat (rule 4).
+ */
+function mint(row: Row | undefined, state: KeyState, minter: Minter): { dot: Dot; serial: number } {
+  const own = row?.own;
+  const extends_ =
+    row !== undefined &&
+    !row.suspect &&
+    own !== undefined &&
+    isActorOf(own.actor, minter.node, minter.boot) &&
+    lastCounter(state.history, own.actor) === own.last;
+  if (extends_) return { dot: { actor: own.actor, counter: own.last + 1 }, serial: minter.serial };
+  const serial = minter.serial + 1;
+  return { dot: { actor: makeActor(minter.node, minter.boot, serial), counter: 1 }, serial };
+}
+
+export type MergeResult =
+  | { readonly kind: 'merged'; readonly row?: Row; readonly doubleDots: number }
+  /** The state holds a dot of this very life that was never issued: somebody else runs under our identity. */
+  | { readonly kind: 'clone' };
+
+/**
+ * Everything that moves data ends here. `heals` says that the incoming state was merged from every other owner, which
+ * makes a suspect row whole again; anything less leaves it suspect, because writes it acknowledged may be missing.
+ */
+export function mergeInto(
+  before: Before,
+  incoming: KeyState,
+  sole: readonly WriteId[],
+  heals: boolean,
+  minter: Minter,
+  hinting: Hinting,
+): MergeResult {
+  const row = before === 'corrupt' ? undefined : before;
+  if (isClone(row, incoming, minter)) return { kind: 'clone' };
+  const state = row === undefined ? emptyState : stateOf(row);
+  const allSole = new Set([...sole, ...soleOf(state, row?.sole ?? 0)]);
+  const merged = merge(state, incoming, allSole);
+  const next: Row = {
+    ...seal(minter.digestKey, merged.state, allSole),
+    own: row?.own,
+    suspect: (before === 'corrupt' || (row?.suspect ?? false)) && !heals,
+    ...owing(row, hinting),
+  };
+  if (row !== undefined && sameRow(row, next)) return { kind: 'merged', doubleDots: merged.doubleDots };
+  return { kind: 'merged', row: next, doubleDots: merged.doubleDots };
+}
+
+function isClone(row: Row | undefined, incoming: KeyState, minter: Minter): boolean {
+  return incoming.history.actors.some((actor) => {
+    if (!isActorOf(actor, minter.node, minter.boot)) return false;
+    if (Number.parseInt(actor.slice(actor.lastIndexOf('.') + 1), 36) > minter.serial) return true;
+    return row?.own?.actor === actor && lastCounter(incoming.history, actor) > row.own.last;
+  });
+}
+
+function sameRow(a: Row, b: Row): boolean {
+  return a.digest === b.digest && a.sole === b.sole && a.suspect === b.suspect && a.owed === b.owed;
+}
+
+/** A hint owes its state to every slot it was taken for; its age is that of the oldest write in it. */
+function owing(row: Row | undefined, { owed, wallMs }: Hinting): Pick<Row, 'owed' | 'hintedAtMs'> {
+  if (owed === 0) return { owed: 0, hintedAtMs: 0 };
+  return { owed: (row?.owed ?? 0) | owed, hintedAtMs: row?.hintedAtMs || Math.max(0, Math.floor(wallMs)) };
+}

@@ -1,0 +1,90 @@
+import { actorId, type Actor } from '@circlet/shared/causality/dot.ts';
+import type { KeyState, WriteId } from '@circlet/shared/causality/key-state.ts';
+import { decodeState, digestOf, encodeState } from '@circlet/shared/causality/state-codec.ts';
+import { DecodeError, latin1, Reader, Writer } from '@circlet/shared/codec/bytes.ts';
+import type { SipKey } from '@circlet/shared/hash/siphash.ts';
+
+/**
+ * A replica's row: the key state, which converges and is hashed, behind what is this replica's own business and is
+ * neither. The digest is kept beside the state so that a read needs to decode nothing.
+ *
+ *     version  flags  owed slots  hinted at  own actor, last counter  sole mask  digest  |  state
+ */
+export interface Row {
+  readonly state: Uint8Array;
+  /** 16 bytes as a binary string. */
+  readonly digest: string;
+  /** The actor that this replica last minted with, and the last counter it issued (law 3). */
+  readonly own: { readonly actor: Actor; readonly last: number } | undefined;
+  /** Bit i: the i-th sibling is known to have no twin. Siblings from the 33rd on count as not sole. */
+  readonly sole: number;
+  /** The row failed its checksum once and has not been made whole from all other owners since. */
+  readonly suspect: boolean;
+  /** For a hint: the slots of the vnode that are still owed this state, one bit each. 0 for an owner's row. */
+  readonly owed: number;
+  /** For a hint: wall clock when the first write in it was taken, milliseconds since 1970. */
+  readonly hintedAtMs: number;
+}
+
+const VERSION = 1;
+const SUSPECT = 1;
+
+const writer = new Writer(4096);
+
+export function encodeRow(row: Row): Uint8Array {
+  writer.reset();
+  writer.u8(VERSION);
+  writer.u8(row.suspect ? SUSPECT : 0);
+  writer.u8(row.owed);
+  writer.varint(row.hintedAtMs);
+  writer.u8(row.own === undefined ? 0 : 1);
+  if (row.own !== undefined) {
+    actorId.write(writer, row.own.actor);
+    writer.varint(row.own.last);
+  }
+  writer.u32(row.sole);
+  writer.latin1(row.digest);
+  writer.bytes(row.state);
+  return writer.finish();
+}
+
+/** Throws {@link DecodeError}: the store's checksum held, so a bad row is a bug or a newer version's. */
+export function decodeRow(bytes: Uint8Array): Row {
+  const reader = new Reader(bytes);
+  if (reader.u8() !== VERSION) throw new DecodeError('unknown row version');
+  const suspect = (reader.u8() & SUSPECT) !== 0;
+  const owed = reader.u8();
+  const hintedAtMs = reader.varint();
+  const own = reader.u8() === 0 ? undefined : { actor: actorId.read(reader), last: reader.varint() };
+  const sole = reader.u32();
+  const digest = reader.latin1(16);
+  return { state: reader.bytes(reader.left), digest, own, sole, suspect, owed, hintedAtMs };
+}
+
+export function stateOf(row: Row): KeyState {
+  return decodeState(row.state);
+}
+
+/** The encoded form of a state with everything that is derived from it. */
+export function seal(
+  key: SipKey,
+  state: KeyState,
+  sole: ReadonlySet<WriteId>,
+): Pick<Row, 'state' | 'digest' | 'sole'> {
+  return { state: encodeState(state), digest: latin1(digestOf(key, state)), sole: soleMask(state, sole) };
+}
+
+export function soleMask(state: KeyState, sole: ReadonlySet<WriteId>): number {
+  if (sole.size === 0) return 0;
+  let mask = 0;
+  state.siblings.slice(0, 32).forEach((sibling, i) => {
+    if (sole.has(sibling.writeId)) mask |= 1 << i;
+  });
+  return mask >>> 0;
+}
+
+/** The writes that a mask over the siblings of `state` names. */
+export function soleOf(state: KeyState, mask: number): readonly WriteId[] {
+  if (mask === 0) return [];
+  return state.siblings.filter((_, i) => i < 32 && (mask & (1 << i)) !== 0).map(({ writeId }) => writeId);
+}

@@ -1,0 +1,53 @@
+import type { FullKey } from '@circlet/shared/ring/key.ts';
+
+/**
+ * The synchronous store of one storage pod. Every engine passes `store.case.ts`. One owner, one thread; the host
+ * wraps each turn in a transaction, so what `get` returns includes what the turn has put.
+ */
+export interface Store {
+  /** 128 random bits drawn when the store was created, lower-case hex. */
+  readonly disk: string;
+  /** The disk is full: reads work, writes would not. */
+  readonly readOnly: boolean;
+
+  get(table: Table, at: Locator): Lookup;
+  put(table: Table, at: Locator, value: Uint8Array): void;
+  delete(table: Table, at: Locator): void;
+  /** At most `limit` entries in (prefix, key) order, starting behind `after`. */
+  scan(table: Table, after: Locator | undefined, limit: number): readonly Entry[];
+  /** Rows in the table, without reading them. */
+  count(table: Table): number;
+  /** Size of the store on disk, bytes. */
+  bytes(): number;
+
+  readMeta(name: string): Uint8Array | undefined;
+  writeMeta(name: string, value: Uint8Array): void;
+
+  begin(): void;
+  /** Durable when it returns; throws if it is not. */
+  commit(): void;
+  rollback(): void;
+  close(): void;
+}
+
+/** `rows` are replicas this node owns, `hints` are writes it holds for other owners. */
+export type Table = 'rows' | 'hints';
+
+export interface Locator {
+  /** Top 52 bits of the key's position: rows lie in ring order. */
+  readonly prefix: number;
+  readonly key: FullKey;
+}
+
+/** `corrupt`: something was here and its checksum does not match. Never to be taken for "absent". */
+export type Lookup =
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'corrupt' }
+  | { readonly kind: 'found'; readonly value: Uint8Array };
+
+export type Entry =
+  | { readonly kind: 'found'; readonly at: Locator; readonly value: Uint8Array }
+  | { readonly kind: 'corrupt'; readonly at: Locator };
+
+export const ABSENT: Lookup = { kind: 'absent' };
+export const CORRUPT: Lookup = { kind: 'corrupt' };

@@ -1,0 +1,308 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { crc32 } from 'node:zlib';
+import { equalBytes } from '@circlet/shared/codec/bytes.ts';
+import {
+  ABSENT,
+  CORRUPT,
+  type Entry,
+  type Locator,
+  type Lookup,
+  type Store,
+  type Table,
+} from '../core/store.ts';
+import { decodeChain, encodeChain, withEntry, withoutKey } from './chain.ts';
+
+/**
+ * The default engine: one SQLite file in WAL mode, one connection, one thread, `synchronous=FULL`, the plain in-place
+ * layout (design/sqlite.md, #4): a table whose rowid is the key's 52-bit prefix and whose one column is a packed blob.
+ *
+ * A transaction is opened by a turn's first write and not before, so a turn of reads costs no commit.
+ */
+const FORMAT = 1;
+/** "CRCL": tells `file` and us whose database this is. */
+const APPLICATION_ID = 0x4352434c;
+
+/** SQLite primary result codes after which nothing this process knows of the file can be trusted. */
+const FATAL_CODES = new Set([
+  10, // IOERR
+  11, // CORRUPT
+  26, // NOTADB
+]);
+const SQLITE_FULL = 13;
+
+export interface SqliteOptions {
+  /** The database file, or `:memory:`. Its directory is created. */
+  readonly path: string;
+  /** Page cache, KiB. More of it makes reads of a large store cheaper and the pod bigger. */
+  readonly cacheKiB: number;
+}
+
+export class SqliteStore implements Store {
+  readonly disk: string;
+  /** Set by the host when a commit found the disk full. */
+  readOnly = false;
+  private readonly database: DatabaseSync;
+  private readonly statements: Record<Table, Statements>;
+  private readonly statementBegin: StatementSync;
+  private readonly statementCommit: StatementSync;
+  private readonly statementRollback: StatementSync;
+  private readonly statementReadMeta: StatementSync;
+  private readonly statementWriteMeta: StatementSync;
+  private readonly counts: Record<Table, number>;
+  private countsAtBegin: Record<Table, number>;
+  private inTransaction = false;
+
+  /** Throws {@link StoreUnusable} when the file is not a store of this version. */
+  constructor({ path, cacheKiB }: SqliteOptions) {
+    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
+    this.database = new DatabaseSync(path);
+    this.configure(cacheKiB);
+    this.migrate(path);
+    this.statements = { rows: this.prepare('rows'), hints: this.prepare('hints') };
+    this.statementBegin = this.database.prepare('BEGIN IMMEDIATE');
+    this.statementCommit = this.database.prepare('COMMIT');
+    this.statementRollback = this.database.prepare('ROLLBACK');
+    this.statementReadMeta = this.database.prepare('SELECT value FROM meta WHERE name = ?');
+    this.statementWriteMeta = this.database.prepare(
+      'INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+    );
+    this.disk = this.findDisk();
+    this.counts = { rows: this.countRows('rows'), hints: this.countRows('hints') };
+    this.countsAtBegin = { ...this.counts };
+  }
+
+  get(table: Table, at: Locator): Lookup {
+    const blob = this.blob(table, at.prefix);
+    if (blob === undefined) return ABSENT;
+    const chain = decodeChain(blob);
+    if (chain === 'corrupt') return CORRUPT;
+    for (const entry of chain) if (equalBytes(entry.key, at.key)) return { kind: 'found', value: entry.value };
+    return ABSENT;
+  }
+
+  put(table: Table, at: Locator, value: Uint8Array): void {
+    this.ensureTransaction();
+    const blob = this.blob(table, at.prefix);
+    const chain = blob === undefined ? [] : decodeChain(blob);
+    const entry = { key: at.key, value };
+    // What was corrupt stays lost; the caller knows, because `get` said so, and marks the new row suspect.
+    const next = chain === 'corrupt' || chain.length === 0 ? [entry] : withEntry(chain, entry);
+    this.statements[table].put.run(at.prefix, encodeChain(next));
+    if (chain !== 'corrupt') this.counts[table] += next.length - chain.length;
+  }
+
+  delete(table: Table, at: Locator): void {
+    const blob = this.blob(table, at.prefix);
+    if (blob === undefined) return;
+    this.ensureTransaction();
+    const chain = decodeChain(blob);
+    const rest = chain === 'corrupt' ? [] : withoutKey(chain, at.key);
+    if (rest.length === 0) this.statements[table].delete.run(at.prefix);
+    else this.statements[table].put.run(at.prefix, encodeChain(rest));
+    this.counts[table] -= chain === 'corrupt' ? 1 : chain.length - rest.length;
+  }
+
+  scan(table: Table, after: Locator | undefined, limit: number): readonly Entry[] {
+    const entries: Entry[] = [];
+    const rows = this.statements[table].scan.all(after?.prefix ?? 0, limit + 1) as unknown as Scanned[];
+    for (const [prefix, blob] of rows) {
+      const chain = decodeChain(blob);
+      const startsBehind = after !== undefined && prefix === after.prefix;
+      if (chain === 'corrupt') {
+        // Nothing in it can be told apart, so it is one entry with no key, in front of any real key.
+        if (!startsBehind) entries.push({ kind: 'corrupt', at: { prefix, key: NO_KEY } });
+        continue;
+      }
+      for (const { key, value } of chain) {
+        if (startsBehind && Buffer.compare(key, after.key) <= 0) continue;
+        entries.push({ kind: 'found', at: { prefix, key }, value });
+      }
+    }
+    return entries.slice(0, limit);
+  }
+
+  count(table: Table): number {
+    return this.counts[table];
+  }
+
+  bytes(): number {
+    const read = (pragma: string) => Object.values(this.database.prepare(`PRAGMA ${pragma}`).get() ?? {})[0] as number;
+    return read('page_count') * read('page_size');
+  }
+
+  readMeta(name: string): Uint8Array | undefined {
+    const row = this.statementReadMeta.get(name) as { value: Uint8Array } | undefined;
+    if (row === undefined) return undefined;
+    const { value } = row;
+    const payload = value.subarray(4);
+    if (value.length < 4 || new DataView(value.buffer, value.byteOffset).getUint32(0) !== crc32(payload)) {
+      throw new StoreUnusable(`the record "${name}" fails its checksum: replace this disk`);
+    }
+    return payload;
+  }
+
+  writeMeta(name: string, value: Uint8Array): void {
+    this.ensureTransaction();
+    const sealed = new Uint8Array(4 + value.length);
+    new DataView(sealed.buffer).setUint32(0, crc32(value));
+    sealed.set(value, 4);
+    this.statementWriteMeta.run(name, sealed);
+  }
+
+  begin(): void {
+    this.countsAtBegin.rows = this.counts.rows;
+    this.countsAtBegin.hints = this.counts.hints;
+  }
+
+  commit(): void {
+    if (!this.inTransaction) return;
+    this.statementCommit.run();
+    this.inTransaction = false;
+  }
+
+  rollback(): void {
+    if (this.inTransaction && this.database.isTransaction) this.statementRollback.run();
+    this.inTransaction = false;
+    Object.assign(this.counts, this.countsAtBegin);
+  }
+
+  close(): void {
+    this.database.close();
+  }
+
+  /** Whether the disk takes a write of some size again. Not to be called inside a turn. */
+  hasRoom(): boolean {
+    try {
+      this.writeMeta('room', new Uint8Array(ROOM_BYTES));
+      this.writeMeta('room', NO_KEY);
+      this.commit();
+      return true;
+    } catch (error) {
+      this.rollback();
+      if (isDiskFull(error)) return false;
+      throw error;
+    }
+  }
+
+  private ensureTransaction(): void {
+    if (this.inTransaction) return;
+    this.statementBegin.run();
+    this.inTransaction = true;
+  }
+
+  private blob(table: Table, prefix: number): Uint8Array | undefined {
+    const row = this.statements[table].get.get(prefix) as unknown as [Uint8Array] | undefined;
+    return row?.[0];
+  }
+
+  private prepare(table: Table): Statements {
+    const get = this.database.prepare(`SELECT d FROM ${table} WHERE h = ?`);
+    const scan = this.database.prepare(`SELECT h, d FROM ${table} WHERE h >= ? ORDER BY h LIMIT ?`);
+    get.setReturnArrays(true);
+    scan.setReturnArrays(true);
+    return {
+      get,
+      scan,
+      put: this.database.prepare(
+        `INSERT INTO ${table} (h, d) VALUES (?, ?) ON CONFLICT (h) DO UPDATE SET d = excluded.d`,
+      ),
+      delete: this.database.prepare(`DELETE FROM ${table} WHERE h = ?`),
+    };
+  }
+
+  private configure(cacheKiB: number): void {
+    const { database } = this;
+    const isNew = this.pragma('page_count') === 0;
+    // A page must hold a packed row of some hundred bytes several times over; it is fixed with the first table.
+    if (isNew) database.exec('PRAGMA page_size = 4096');
+    // No second connection: 6 system calls fewer for each commit, and nobody can open the file under us.
+    database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    database.exec('PRAGMA journal_mode = WAL');
+    database.exec('PRAGMA synchronous = FULL');
+    database.exec(`PRAGMA cache_size = -${cacheKiB}`);
+    // 16 MB of WAL: rewrites of one page merge, and one checkpoint stalls the thread for some tens of ms at most.
+    database.exec('PRAGMA wal_autocheckpoint = 4000');
+  }
+
+  /** A typo in a pragma is ignored in silence and a reopened file can change its mind: read everything back. */
+  private assertDurable(path: string): void {
+    const expected = { synchronous: 2, journal_mode: path === ':memory:' ? 'memory' : 'wal', locking_mode: 'exclusive' };
+    for (const [name, value] of Object.entries(expected)) {
+      if (this.pragma(name) !== value) {
+        throw new StoreUnusable(`PRAGMA ${name} is ${String(this.pragma(name))} where ${value} is needed`);
+      }
+    }
+  }
+
+  private migrate(path: string): void {
+    const format = this.pragma('user_version');
+    const { n: tables } = this.database.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as { n: number };
+    if (format === 0 && tables === 0) {
+      this.database.exec('BEGIN IMMEDIATE');
+      this.database.exec('CREATE TABLE rows (h INTEGER PRIMARY KEY, d BLOB NOT NULL)');
+      this.database.exec('CREATE TABLE hints (h INTEGER PRIMARY KEY, d BLOB NOT NULL)');
+      this.database.exec('CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID');
+      this.database.exec(`PRAGMA user_version = ${FORMAT}`);
+      this.database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+      this.database.exec('COMMIT');
+    } else if (format !== FORMAT || this.pragma('application_id') !== APPLICATION_ID) {
+      throw new StoreUnusable(`${path} is not a Circlet store of format ${FORMAT} (it says ${String(format)})`);
+    }
+    // After a transaction: only then does `synchronous` tell the truth (invariants.md, section 4).
+    this.assertDurable(path);
+  }
+
+  private pragma(name: string): unknown {
+    return Object.values(this.database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
+  }
+
+  private findDisk(): string {
+    const stored = this.readMeta('disk');
+    if (stored !== undefined) return Buffer.from(stored).toString('hex');
+    const fresh = randomBytes(16);
+    this.writeMeta('disk', fresh);
+    this.commit();
+    return fresh.toString('hex');
+  }
+
+  /** Two keys with one prefix are one row: the count can be low by n^2 / 2^53. */
+  private countRows(table: Table): number {
+    return (this.database.prepare(`SELECT count(*) AS n FROM ${table}`).get() as { n: number }).n;
+  }
+}
+
+interface Statements {
+  readonly get: StatementSync;
+  readonly scan: StatementSync;
+  readonly put: StatementSync;
+  readonly delete: StatementSync;
+}
+
+type Scanned = readonly [prefix: number, blob: Uint8Array];
+
+/** Enough for a turn of small writes: a disk with less is still full. */
+const ROOM_BYTES = 1024 * 1024;
+
+const NO_KEY = new Uint8Array(0);
+
+/** The file cannot be used as it is; the message says what to do. */
+export class StoreUnusable extends Error {
+  override name = 'StoreUnusable';
+}
+
+/** Whether the process must end: what it believes of its file may be wrong (invariants.md, section 4). */
+export function isFatalStoreError(error: unknown): boolean {
+  return error instanceof StoreUnusable || FATAL_CODES.has(primaryCode(error));
+}
+
+export function isDiskFull(error: unknown): boolean {
+  return primaryCode(error) === SQLITE_FULL;
+}
+
+function primaryCode(error: unknown): number {
+  if (typeof error !== 'object' || error === null || !('errcode' in error)) return 0;
+  return typeof error.errcode === 'number' ? error.errcode & 0xff : 0;
+}
