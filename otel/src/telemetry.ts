@@ -1,6 +1,6 @@
 /**
- * Where pods report what is worth measuring. Inert for now: it counts events by name, so that health and tests can ask,
- * and exports nothing. Traces and metrics plug in here.
+ * Where pods report what is worth measuring. It counts events by name and shows the counts to Prometheus; traces and
+ * instruments plug in here.
  */
 export class Telemetry {
   private readonly counts = new Map<string, number>();
@@ -14,8 +14,17 @@ export class Telemetry {
     return this.counts.get(event) ?? 0;
   }
 
-  /** All counts, by name. */
-  get all(): ReadonlyMap<string, number> {
-    return this.counts;
+  /** Prometheus text exposition. Event names are ours, so there are as many series as names in the code. */
+  prometheus(): string {
+    const memory = process.memoryUsage();
+    const lines = [
+      '# HELP circlet_events_total Notable things, by name.',
+      '# TYPE circlet_events_total counter',
+      ...[...this.counts].sort().map(([event, n]) => `circlet_events_total{event="${event}"} ${n}`),
+      '# HELP process_resident_memory_bytes Resident memory.',
+      '# TYPE process_resident_memory_bytes gauge',
+      `process_resident_memory_bytes ${memory.rss}`,
+    ];
+    return `${lines.join('\n')}\n`;
   }
 }

@@ -1,5 +1,6 @@
 import type { KeyState, WriteId } from '@circlet/shared/causality/key-state.ts';
-import { encodeState, partsOf } from '@circlet/shared/causality/state-codec.ts';
+import { partsOf } from '@circlet/shared/causality/parts.ts';
+import { encodeState } from '@circlet/shared/causality/state-codec.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
 import { STATE_PART_BYTES_MAX } from '@circlet/shared/protocol/limits.ts';
 import type { MessageOf } from '@circlet/shared/protocol/message.ts';
@@ -47,7 +48,7 @@ export interface Operation {
   restart(desk: Desk): void;
 }
 
-/** A state as the questions that carry it whole: one, or several parts that are valid states of their own. */
+/** A state as the questions that carry it whole: one, or several that the receiver puts together. */
 export function mergeQuestions(
   key: Uint8Array,
   state: KeyState,
@@ -55,8 +56,14 @@ export function mergeQuestions(
   owedSlots: number,
   heals: boolean,
 ): readonly Extract<Question, { kind: 'merge' }>[] {
-  const whole = encodeState(state);
-  const states =
-    whole.length <= STATE_PART_BYTES_MAX ? [whole] : partsOf(state, STATE_PART_BYTES_MAX).map(encodeState);
-  return states.map((part) => ({ kind: 'merge', key, owedSlots, sole, heals, state: part }));
+  return partsOf(state, STATE_PART_BYTES_MAX).map((part, i, { length }) => ({
+    kind: 'merge',
+    key,
+    owedSlots,
+    sole,
+    // Only the last part makes the state whole.
+    heals: heals && i === length - 1,
+    requires: part.requires,
+    state: encodeState(part.state),
+  }));
 }

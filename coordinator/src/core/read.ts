@@ -1,6 +1,7 @@
 import { type Context, contextOf } from '@circlet/shared/causality/context.ts';
 import { covers } from '@circlet/shared/causality/history.ts';
 import { emptyState, type KeyState, liveSiblings, merge, type WriteId } from '@circlet/shared/causality/key-state.ts';
+import { assemble } from '@circlet/shared/causality/parts.ts';
 import { decodeState, digestOf } from '@circlet/shared/causality/state-codec.ts';
 import { latin1 } from '@circlet/shared/codec/bytes.ts';
 import type { Found } from '@circlet/shared/protocol/replica.ts';
@@ -119,7 +120,7 @@ export class ReadOperation implements Operation {
         digest: reply.digest,
         sole: reply.sole,
         vouches: reply.what !== 'suspect' && (reply.as === 'owner' ? contact.isOwner : reply.as === 'holder'),
-        state: reply.what === 'state' ? mergeAll(contact.parts, this.sole) : undefined,
+        state: reply.what === 'state' ? assemble(contact.parts) : undefined,
       };
     }
     for (const holder of reply.owedBy) this.owedBy.add(holder);

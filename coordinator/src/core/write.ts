@@ -1,6 +1,7 @@
 import { type Context, contextWith, delta, soleWrites } from '@circlet/shared/causality/context.ts';
 import { compareDots, type Dot } from '@circlet/shared/causality/dot.ts';
 import { emptyState, type KeyState, merge } from '@circlet/shared/causality/key-state.ts';
+import { assemble } from '@circlet/shared/causality/parts.ts';
 import { decodeState } from '@circlet/shared/causality/state-codec.ts';
 import type { MessageOf } from '@circlet/shared/protocol/message.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
@@ -221,7 +222,7 @@ export class WriteOperation implements Operation {
   private stateAfter(reply: MessageOf<'led'>): KeyState {
     const whole = this.state;
     if (reply.outcome === 'closed') {
-      return this.parts.reduce((sum, part) => merge(sum, part, NONE).state, whole ?? emptyState);
+      return merge(whole ?? emptyState, assemble(this.parts), NONE).state;
     }
     const fresh = reply.dots.filter((dot) => !this.dots.some((own) => compareDots(own, dot) === 0));
     this.dots = [...this.dots, ...fresh].sort(compareDots);

@@ -1,4 +1,4 @@
-import { connect, type NatsConnection, type Status } from '@nats-io/transport-node';
+import { connect, type NatsConnection, type Status, type Subscription } from '@nats-io/transport-node';
 import type { Transport, TransportListener } from '../host/ports.ts';
 import type { Role } from '../machine.ts';
 import { PAYLOAD_BYTES_MAX } from '../protocol/limits.ts';
@@ -13,6 +13,8 @@ export interface NatsOptions {
 
 /** Carries frames over core NATS, at most once. */
 export interface NatsTransport extends Transport {
+  /** Listens no more; what has arrived is still handed over, and answers still go out. */
+  quiesce(): Promise<void>;
   /** Sends what is queued, then disconnects. */
   close(): Promise<void>;
 }
@@ -50,6 +52,7 @@ class Connected implements NatsTransport {
   private readonly connection: NatsConnection;
   private readonly subjects: readonly string[];
   private readonly undelivered: string;
+  private readonly subscriptions: Subscription[] = [];
   private up = true;
 
   constructor(connection: NatsConnection, subjects: readonly string[], undelivered: string, payloadBytesMax: number) {
@@ -61,12 +64,13 @@ class Connected implements NatsTransport {
 
   listen(listener: TransportListener): void {
     for (const subject of this.subjects) {
-      this.connection.subscribe(subject, {
+      const subscription = this.connection.subscribe(subject, {
         callback: (error, message) => {
           // Frames say who sent them; a reply subject that a peer chose is never used.
           if (error === null) listener.frame(message.data);
         },
       });
+      this.subscriptions.push(subscription);
     }
     this.connection.subscribe(`${this.undelivered}*`, {
       callback: (error, message) => {
@@ -82,6 +86,10 @@ class Connected implements NatsTransport {
     // While disconnected the client drops what is published without a word; the machine knows and fails fast.
     if (!this.up) return;
     this.connection.publish(subject, frame, { reply: `${this.undelivered}${token}` });
+  }
+
+  async quiesce(): Promise<void> {
+    await Promise.all(this.subscriptions.map((subscription) => subscription.drain()));
   }
 
   async close(): Promise<void> {

@@ -12,7 +12,7 @@ import { type KeyState, type Sibling, sortedIds, WRITE_ID_BYTES, type WriteId } 
  */
 export interface Context {
   readonly history: History;
-  /** The writes seen; a put sent with this context closes those that may have a twin. */
+  /** The writes seen, alive or closed; a put sent with this context closes those that may have a twin. */
   readonly writes: readonly SeenWrite[];
 }
 
@@ -23,10 +23,19 @@ export interface SeenWrite {
 
 export const emptyContext: Context = { history: emptyHistory, writes: [] };
 
+/**
+ * Closed ids are carried too: else a replica that holds a closed write's second dot, and gets the next put before what
+ * closed the write, shows both. A key that is overwritten again and again under Idempotency-Keys has many until the
+ * next reap round; then some are left out, which can cost that false sibling and nothing else.
+ */
 export function contextOf(state: KeyState, sole: ReadonlySet<WriteId>): Context {
-  const writes = state.siblings.map(({ writeId }) => ({ writeId, sole: sole.has(writeId) }));
-  return { history: state.history, writes };
+  const alive = state.siblings.map(({ writeId }) => ({ writeId, sole: sole.has(writeId) }));
+  const closed = state.closed.slice(0, CLOSED_IN_CONTEXT_MAX).map((writeId) => ({ writeId, sole: false }));
+  return { history: state.history, writes: [...alive, ...closed] };
 }
+
+/** 1 KiB of a header that every get hands out. */
+const CLOSED_IN_CONTEXT_MAX = 64;
 
 /** What a put returns: the context it was sent with and the write itself. */
 export function contextWith(sent: Context, writeId: WriteId, dots: readonly Dot[], sole: boolean): Context {

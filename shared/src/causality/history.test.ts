@@ -61,6 +61,8 @@ function raw(...actors: readonly (readonly [string, ...number[]])[]): Uint8Array
   return writer.finish();
 }
 
+const range = (first: number, last: number): History => ({ actors: [A], ranges: [[first, last]] });
+
 describe('a history, beside a plain set of dots', () => {
   it('holds exactly what was added', () => {
     fc.assert(
@@ -91,14 +93,23 @@ describe('a history, beside a plain set of dots', () => {
   });
 
   it('covers another when it is a superset', () => {
+    // All of the other, or all but one of its dots.
     fc.assert(
-      fc.property(dots, dots, fc.boolean(), (a, b, related) => {
-        const larger = related ? [...a, ...b] : a;
-        const names = new Set(larger.map(name));
-        expect(covers(historyOf(larger), historyOf(b))).toBe(b.every((dot) => names.has(name(dot))));
+      fc.property(dots, dots, fc.option(fc.nat()), (others, wanted, missing) => {
+        const left = missing === null ? undefined : wanted[missing % wanted.length];
+        const history = historyOf(
+          [...others, ...wanted].filter((dot) => left === undefined || name(dot) !== name(left)),
+        );
+        expect(covers(history, historyOf(wanted))).toBe(left === undefined);
       }),
-      { numRuns: 300 },
+      { numRuns: 500 },
     );
+  });
+
+  it('does not cover another that begins inside its range and ends beyond it', () => {
+    expect(covers(range(1, 3), range(2, 3))).toBe(true);
+    expect(covers(range(1, 3), range(2, 5))).toBe(false);
+    expect(covers(range(2, 5), range(1, 3))).toBe(false);
   });
 
   it('knows the last counter of every actor', () => {

@@ -1,5 +1,5 @@
 import { type Dot, compareDots } from './dot.ts';
-import { type History, emptyHistory, hasDot, historyOf, union, without } from './history.ts';
+import { emptyHistory, hasDot, type History, historyOf, union } from './history.ts';
 
 /**
  * What a replica knows of one key: its siblings, the exact history of dots it has seen, and the ids of closed writes.
@@ -138,17 +138,9 @@ export function liveSiblings(state: KeyState): readonly Sibling[] {
 }
 
 /**
- * The state as seen by one who is shown only some of its siblings: the history loses the dots of the others.
- * The result is a valid state; with the full history it would be an order to delete them (protocol.md, rule 3).
+ * These siblings and nothing else: a state that has seen only their dots, and can therefore kill nothing. It is what a
+ * message or an answer that carries some of the siblings may claim (law 4; `parts.ts` shows why no more).
  */
-export function restrict(state: KeyState, shown: readonly Sibling[]): KeyState {
-  if (shown.length === state.siblings.length) return state;
-  const hidden = state.siblings.filter((sibling) => !shown.includes(sibling));
-  const history = without(
-    state.history,
-    hidden.flatMap((sibling) => sibling.dots),
-  );
-  // A dot issued twice may name a hidden sibling and a shown one: it stays, or the result would be no valid state.
-  const shownDots = historyOf(shown.flatMap((sibling) => sibling.dots));
-  return { siblings: shown, history: union(history, shownDots), closed: state.closed };
+export function only(siblings: readonly Sibling[]): KeyState {
+  return { siblings, history: historyOf(siblings.flatMap((sibling) => sibling.dots)), closed: [] };
 }

@@ -1,10 +1,9 @@
-import { must } from '../assert.ts';
 import { DecodeError, Reader, Writer } from '../codec/bytes.ts';
 import { type SipKey, siphash } from '../hash/siphash.ts';
 import { BODY_BYTES_MAX, DOTS_PER_WRITE_MAX } from '../protocol/limits.ts';
 import { compareDots, type Dot } from './dot.ts';
 import { hasDot, type History, readHistory, writeHistory } from './history.ts';
-import { type KeyState, restrict, type Sibling, WRITE_ID_BYTES, type WriteId } from './key-state.ts';
+import { type KeyState, type Sibling, WRITE_ID_BYTES, type WriteId } from './key-state.ts';
 
 /**
  * The canonical encoding of a key state: equal states have equal bytes, on the wire and on disk.
@@ -45,28 +44,8 @@ export function decodeState(bytes: Uint8Array): KeyState {
   return { siblings, history, closed };
 }
 
-/**
- * The state in parts of at most about `maxBytes` each, every part a valid state and their merge the whole
- * (protocol.md, rule 3). One part when it fits; a sibling is never cut.
- */
-export function partsOf(state: KeyState, maxBytes: number): readonly KeyState[] {
-  const headBytes = headSize(state);
-  const parts: Sibling[][] = [[]];
-  let size = headBytes;
-  for (const sibling of state.siblings) {
-    const current = must(parts.at(-1), 'there is always a part');
-    if (current.length > 0 && size + sibling.body.length > maxBytes) {
-      parts.push([sibling]);
-      size = headBytes + sibling.body.length;
-    } else {
-      current.push(sibling);
-      size += sibling.body.length;
-    }
-  }
-  return parts.map((shown) => restrict(state, shown));
-}
-
-function headSize(state: KeyState): number {
+/** Bytes of the encoding without the bodies. */
+export function headSize(state: KeyState): number {
   writer.reset();
   writeHead(state);
   return writer.size;

@@ -28,7 +28,7 @@ export class Probe {
 
   /** Whether `from` was asked to help in this cycle, and so may report. */
   reportedBy(from: string, seq: number): boolean {
-    if (seq !== this.seq) return false;
+    if (seq !== this.seq || !this.helpers?.includes(from)) return false;
     this.wasHelped = true;
     return true;
   }

@@ -5,15 +5,19 @@ import type { MemberUpdate } from './member.ts';
 import { VirtualCluster } from './virtual-cluster.case.ts';
 
 /*
- * Bounds, in simulated milliseconds for 3-16 members, default config, delays of 1-20 ms. Measured over 1,000 seeds
- * each, worst case: crash seen by all 8.0 s with 3 members, 15.7 s with 16; back from a pause or a restart 6.8 s; all
- * alive after 20 % loss 8.8 s.
+ * Bounds in simulated milliseconds, for n members, the default config and delays of 1-20 ms; beside each the worst of
+ * 2,500 (crash, pause) or 500 seeds at 3, 8 and 16 members.
  */
-const CRASH_SEEN_MS = 20_000;
-const BACK_MS = 10_000;
-const CALM_AFTER_LOSS_MS = 15_000;
+/** 8.0 s, 13.0 s, 15.3 s. Without any luck: 2n - 1 periods until we probe it ourselves and the longest suspicion. */
+const crashSeenMs = (n: number): number => 10_000 + 1_000 * n;
+/** 8.0 s (12.0 with 4), 21.4 s, 39.6 s: each dead member costs periods, and fewer are left to confirm. */
+const halfSeenMs = (n: number): number => 20_000 + 3_000 * n;
+/** 2.0 s, 8.1 s, 5.4 s. Whatever gossip loses, everyone probes everyone within 2n - 1 periods and is refuted then. */
+const backMs = (n: number): number => 2_000 + 2_000 * n;
+/** 3.4 s, 9.4 s, 16.4 s (under lies and 20 % loss): first the stretched periods of shaken nodes must end. */
+const calmMs = (n: number): number => 10_000 + backMs(n);
 
-const seed = fc.integer({ min: 0, max: 2 ** 31 });
+const seed = fc.nat();
 const size = fc.integer({ min: 3, max: 16 });
 
 const everywhere = (check: (cluster: VirtualCluster) => void, numRuns = 40): void =>
@@ -32,7 +36,7 @@ describe('without faults', () => {
       cluster.runFor(57_000);
       expect(cluster.changes).toEqual([]);
       expect(cluster.notices).toEqual([]);
-      expect(cluster.totalSent() / cluster.names.length / 60).toBeLessThanOrEqual(2.05);
+      expect(cluster.totalSent() / cluster.size / 60).toBeLessThanOrEqual(2.05);
     });
   });
 
@@ -50,18 +54,16 @@ describe('a crash', () => {
     everywhere((cluster) => {
       const dead = cluster.name(0);
       cluster.crash(dead);
-      expect(cluster.runUntil(() => cluster.agree([dead], 'down'), CRASH_SEEN_MS)).toBeDefined();
+      expect(cluster.runUntil(() => cluster.agree([dead], 'down'), crashSeenMs(cluster.size))).toBeDefined();
       expect(cluster.changes.filter(({ name }) => name !== dead)).toEqual([]);
     });
   });
 
   it('of half the members is seen by the other half', () => {
     everywhere((cluster) => {
-      const half = cluster.names.slice(0, Math.floor(cluster.names.length / 2));
+      const half = cluster.names.slice(0, Math.floor(cluster.size / 2));
       for (const name of half) cluster.crash(name);
-      // Every probe that meets a dead member costs a period: three rounds on top.
-      const limitMs = CRASH_SEEN_MS + 3_000 * cluster.names.length;
-      expect(cluster.runUntil(() => cluster.agree(half, 'down'), limitMs)).toBeDefined();
+      expect(cluster.runUntil(() => cluster.agree(half, 'down'), halfSeenMs(cluster.size))).toBeDefined();
       expect(cluster.agree(cluster.names.slice(half.length), 'alive')).toBe(true);
     });
   });
@@ -79,7 +81,8 @@ describe('a crash', () => {
       cluster.crash(cluster.name(0));
       const before = cluster.totalSent();
       const tookMs =
-        cluster.runUntil(() => cluster.agree([cluster.name(0)], 'down'), CRASH_SEEN_MS) ?? Number.NaN;
+        cluster.runUntil(() => cluster.agree([cluster.name(0)], 'down'), crashSeenMs(cluster.size)) ??
+        Number.NaN;
       const during = (cluster.totalSent() - before) / (members - 1) / (tookMs / 1_000);
       cluster.runFor(10_000);
       const settled = cluster.totalSent();
@@ -102,7 +105,9 @@ describe('a pause of ten seconds', () => {
         cluster.pause(sleeper);
         cluster.runFor(10_000);
         cluster.resume(sleeper, mail);
-        expect(cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), BACK_MS)).toBeDefined();
+        expect(
+          cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), backMs(cluster.size)),
+        ).toBeDefined();
         cluster.runFor(30_000);
         expect(cluster.agree(cluster.names, 'alive')).toBe(true);
         expect(cluster.changes.filter(({ name }) => name !== sleeper)).toEqual([]);
@@ -120,7 +125,9 @@ describe('a restart', () => {
           cluster.crash(name);
           cluster.runFor(absentMs);
           cluster.restart(name);
-          expect(cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), BACK_MS)).toBeDefined();
+          expect(
+            cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), backMs(cluster.size)),
+          ).toBeDefined();
         }
       }
     }, 15);
@@ -139,7 +146,7 @@ describe('a restart', () => {
     cluster.crash(name);
     cluster.runFor(40_000);
     cluster.restart(name);
-    expect(cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), 2 * BACK_MS)).toBeDefined();
+    expect(cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), backMs(cluster.size))).toBeDefined();
   });
 });
 
@@ -162,19 +169,23 @@ describe('a partition', () => {
       const updates: MemberUpdate[] = [{ name: b, status: 'suspect', incarnation: 0 }];
       cluster.forge(c, a, { kind: 'ack', seq: 1, incarnation: 0, updates });
       expect(cluster.swim(a).status(b)).toBe('suspect');
-      expect(cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), 2 * BACK_MS)).toBeDefined();
+      expect(
+        cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), backMs(cluster.size)),
+      ).toBeDefined();
     });
   });
 
   it('into halves heals by itself', () => {
     everywhere((cluster) => {
-      const middle = Math.floor(cluster.names.length / 2);
+      const middle = Math.floor(cluster.size / 2);
       for (const left of cluster.names.slice(0, middle))
         for (const right of cluster.names.slice(middle)) cluster.cutBothWays(left, right);
       cluster.runFor(60_000);
       expect(cluster.swim(cluster.name(0)).status(cluster.name(middle))).toBe('down');
       cluster.cuts.clear();
-      expect(cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), 2 * BACK_MS)).toBeDefined();
+      expect(
+        cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), backMs(cluster.size)),
+      ).toBeDefined();
     }, 20);
   });
 
@@ -187,7 +198,7 @@ describe('a partition', () => {
         ({ observer, status }) => observer !== deaf && status === 'down',
       );
       expect(verdicts.every(({ name }) => name === deaf)).toBe(true);
-      expect(verdicts).toHaveLength(cluster.names.length - 1);
+      expect(verdicts).toHaveLength(cluster.size - 1);
     }, 20);
   });
 });
@@ -198,7 +209,9 @@ describe('20 % loss', () => {
       cluster.loss = 0.2;
       cluster.runFor(60_000);
       cluster.loss = 0;
-      expect(cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), CALM_AFTER_LOSS_MS)).toBeDefined();
+      expect(
+        cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), calmMs(cluster.size)),
+      ).toBeDefined();
     });
   });
 
@@ -210,7 +223,9 @@ describe('20 % loss', () => {
       cluster.runFor(60_000);
       verdicts += cluster.changes.filter(({ status }) => status === 'down').length;
       cluster.loss = 0;
-      expect(cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), CALM_AFTER_LOSS_MS)).toBeDefined();
+      expect(
+        cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), calmMs(cluster.size)),
+      ).toBeDefined();
     }
     expect(verdicts).toBeGreaterThan(0);
   });
@@ -220,7 +235,7 @@ describe('20 % loss', () => {
       cluster.loss = 0.2;
       cluster.crash(cluster.name(0));
       expect(
-        cluster.runUntil(() => cluster.agree([cluster.name(0)], 'down'), 3 * CRASH_SEEN_MS),
+        cluster.runUntil(() => cluster.agree([cluster.name(0)], 'down'), 3 * crashSeenMs(cluster.size)),
       ).toBeDefined();
     }, 20);
   });
@@ -255,11 +270,13 @@ describe('a liar that accuses everybody ten times a second', () => {
       const before = cluster.totalSent();
       underLies(cluster);
       expect(cluster.changes.filter(({ status }) => status === 'down')).toEqual([]);
-      expect((cluster.totalSent() - before) / cluster.names.length / 30).toBeLessThan(8);
+      expect((cluster.totalSent() - before) / cluster.size / 30).toBeLessThan(8);
       expect(cluster.largestMessage).toBeLessThanOrEqual(16);
       expect(cluster.notices.some(({ notice }) => notice === 'malformed')).toBe(true);
       expect(cluster.notices.some(({ notice }) => notice === 'version jump refused')).toBe(true);
-      expect(cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), BACK_MS)).toBeDefined();
+      expect(
+        cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), backMs(cluster.size)),
+      ).toBeDefined();
     }, 15);
   });
 
@@ -268,17 +285,22 @@ describe('a liar that accuses everybody ten times a second', () => {
       cluster.loss = 0.2;
       underLies(cluster);
       cluster.loss = 0;
-      expect(cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), CALM_AFTER_LOSS_MS)).toBeDefined();
-      expect(cluster.changes.filter(({ status }) => status === 'down').length).toBeLessThanOrEqual(1);
+      expect(
+        cluster.runUntil(() => cluster.agree(cluster.names, 'alive'), calmMs(cluster.size)),
+      ).toBeDefined();
+      expect(cluster.changes.filter(({ status }) => status === 'down').length).toBeLessThanOrEqual(3);
     }, 10);
   });
 
   it('does not blind us to a member that does die', () => {
     everywhere((cluster) => {
-      const dead = cluster.name(cluster.names.length - 1);
+      const dead = cluster.name(cluster.size - 1);
       cluster.crash(dead);
       underLies(cluster);
-      expect(cluster.runUntil(() => cluster.agree([dead], 'down'), CRASH_SEEN_MS)).toBeDefined();
+      // Each higher number restarts the case and spends one of the 1,000 that the dead can no longer raise: 35 s at
+      // worst with 16 members after 30 s of lies.
+      const limitMs = halfSeenMs(cluster.size);
+      expect(cluster.runUntil(() => cluster.agree([dead], 'down'), limitMs)).toBeDefined();
     }, 10);
   });
 });

@@ -176,6 +176,30 @@ describe('a probe', () => {
   });
 });
 
+describe('helpers', () => {
+  it('are never the dead', () => {
+    const swim = machine('a', 'b', 'c', 'd');
+    let begun = bury(swim, 'a');
+    while (sent(begun, 'ping').to === 'a') begun = nextPeriod(swim, 'a', begun);
+    const { to } = sent(begun, 'ping');
+    const asked = only(fire(swim, timer(begun, 'ackTimeout')), 'send').map((effect) => effect.to);
+    expect(asked.toSorted()).toEqual(['b', 'c', 'd'].filter((name) => name !== to));
+  });
+});
+
+describe('a message', () => {
+  it('carries no more than 16 updates, what the receiver must refute among them', () => {
+    const names = Array.from({ length: 40 }, (_, i) => `n${String(i).padStart(2, '0')}`);
+    const swim = machine(...names);
+    for (const name of names) swim.receive(name, gossip([], 1), 0);
+    swim.receive('n01', gossip([claim('n00', 'suspect', 1)]), 0);
+    const { updates } = sent(swim.receive('n00', ping(), 0), 'ack');
+    expect(updates).toHaveLength(16);
+    expect(updates[0]).toEqual(claim('n00', 'suspect', 1));
+    expect(new Set(updates.map(({ name }) => name)).size).toBe(16);
+  });
+});
+
 describe('stale timers', () => {
   it('are ignored: the period, once it was replaced', () => {
     const swim = machine('a');

@@ -65,6 +65,10 @@ export class VirtualCluster {
     }
   }
 
+  get size(): number {
+    return this.names.length;
+  }
+
   swim(name: string): Swim {
     return this.node(name).swim;
   }

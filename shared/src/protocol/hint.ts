@@ -1,6 +1,6 @@
 import { bool, bytes, type Infer, list, struct, varint } from '../codec/schema.ts';
 import { FRAME_BYTES_MAX, FRAME_MESSAGES_MAX, FULL_KEY_BYTES_MAX } from './limits.ts';
-import { digest, writeId } from './replica.ts';
+import { digest, dot, writeId } from './replica.ts';
 
 /**
  * Hinted handoff between storage pods, at the pace of the one that recovered (rule 5):
@@ -33,6 +33,7 @@ export const hintPage = struct({
       part: varint,
       parts: varint,
       sole: list(writeId, FRAME_BYTES_MAX / 16),
+      requires: list(dot, FRAME_BYTES_MAX / 16),
       state: bytes(FRAME_BYTES_MAX),
     }),
     FRAME_MESSAGES_MAX,

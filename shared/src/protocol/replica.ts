@@ -23,7 +23,7 @@ export const writeId = id(WRITE_ID_BYTES);
 export const digest = id(16);
 const key = bytes(FULL_KEY_BYTES_MAX);
 const state = bytes(FRAME_BYTES_MAX);
-const dot = struct({ actor: actorId, counter: varint });
+export const dot = struct({ actor: actorId, counter: varint });
 /** Bit s set: the receiver stands in for the owner of slot s and owes it the write as a hint. 0 for an owner. */
 const owedSlots = u8;
 
@@ -66,6 +66,8 @@ export const merge = struct({
   sole: list(writeId, FRAME_BYTES_MAX / WRITE_ID_BYTES),
   /** The state was merged from every other owner: a suspect row is whole again after it. */
   heals: bool,
+  /** Dots of earlier parts of a state that came in several (`causality/parts.ts`). */
+  requires: list(dot, FRAME_BYTES_MAX / 16),
   state,
 });
 
@@ -106,6 +108,8 @@ export const refused = struct({
     'not_owner',
     'too_many_siblings',
     'idempotency_mismatch',
+    /** A part of a state came without the ones before it. */
+    'incomplete',
     'read_only',
     'internal',
   ),

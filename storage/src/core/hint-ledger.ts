@@ -1,5 +1,6 @@
 import { must } from '@circlet/shared/assert.ts';
-import { encodeState, partsOf } from '@circlet/shared/causality/state-codec.ts';
+import { partsOf } from '@circlet/shared/causality/parts.ts';
+import { encodeState } from '@circlet/shared/causality/state-codec.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
 import { positionOf, prefixOf, vnodeOf } from '@circlet/shared/ring/position.ts';
 import type { Ring } from '@circlet/shared/ring/topology.ts';
@@ -146,14 +147,14 @@ type HintEntry = HintPage['entries'][number];
 function entriesFor(key: FullKey, row: Row): readonly HintEntry[] {
   const state = stateOf(row);
   const sole = soleOf(state, row.sole);
-  const parts = row.state.length <= STATE_PART_BYTES_MAX ? [state] : partsOf(state, STATE_PART_BYTES_MAX);
-  return parts.map((part, i) => ({
+  return partsOf(state, STATE_PART_BYTES_MAX).map((each, part, { length: parts }) => ({
     key,
     digest: row.digest,
-    part: i,
-    parts: parts.length,
+    part,
+    parts,
     sole,
-    state: parts.length === 1 ? row.state : encodeState(part),
+    requires: each.requires,
+    state: parts === 1 ? row.state : encodeState(each.state),
   }));
 }
 

@@ -42,10 +42,10 @@ export class HintPulls {
     return this.pulls.get(holder)?.id === page.id;
   }
 
-  /** After the states of a page were merged: what to acknowledge, and what to ask for next. */
-  merged(holder: string, page: HintPage, nowMs: number): { ack: HintAck; pull: HintPull | undefined } {
+  /** After the states of a page were merged, those in `taken`: what to acknowledge, and what to ask for next. */
+  merged(holder: string, page: HintPage, taken: HintPage['entries'], nowMs: number): { ack: HintAck; pull: HintPull | undefined } {
     const { parts } = must(this.pulls.get(holder), 'only expected pages are merged');
-    const whole = page.entries.filter((entry) => {
+    const whole = taken.filter((entry) => {
       if (entry.parts === 1) return true;
       const of = `${toHex(entry.key)}/${entry.digest}`;
       const have = parts.get(of) ?? new Set();

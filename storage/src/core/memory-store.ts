@@ -1,4 +1,4 @@
-import { equalBytes, latin1 } from '@circlet/shared/codec/bytes.ts';
+import { latin1 } from '@circlet/shared/codec/bytes.ts';
 import { ABSENT, CORRUPT, type Entry, type Locator, type Lookup, type Store, type Table } from './store.ts';
 
 /**
@@ -101,7 +101,7 @@ export class MemoryStore implements Store {
       else high = middle;
     }
     const slot = slots[low];
-    return { index: low, slot: slot !== undefined && equalBytes(slot.at.key, at.key) ? slot : undefined };
+    return { index: low, slot: slot !== undefined && compare(slot.at, at) === 0 ? slot : undefined };
   }
 }
 

@@ -1,5 +1,6 @@
 import { assert } from '@circlet/shared/assert.ts';
-import { decodeState, encodeState, partsOf } from '@circlet/shared/causality/state-codec.ts';
+import { partsOf } from '@circlet/shared/causality/parts.ts';
+import { decodeState, encodeState } from '@circlet/shared/causality/state-codec.ts';
 import { DecodeError } from '@circlet/shared/codec/bytes.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
 import { EVERY_STORAGE, type Machine, type Now } from '@circlet/shared/machine.ts';
@@ -14,6 +15,7 @@ import {
   type MessageOf,
   type ReplicaRequest,
 } from '@circlet/shared/protocol/message.ts';
+import type { HintPage } from '@circlet/shared/protocol/hint.ts';
 import { NO_DIGEST, NO_STATE, type RefusalReason } from '@circlet/shared/protocol/replica.ts';
 import type { FoundingConfig } from '@circlet/shared/ring/founding.ts';
 import { checkFullKey, type FullKey } from '@circlet/shared/ring/key.ts';
@@ -544,10 +546,15 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     }
     const incoming = decodeState(message.state);
     const hinting = { owed, wallMs: this.now.wallMs };
-    const result = mergeInto(before, incoming, message.sole, message.heals, this.minter, hinting);
+    const part = { state: incoming, requires: message.requires };
+    const result = mergeInto(before, part, message.sole, message.heals, this.minter, hinting);
     if (result.kind === 'clone') {
       this.effects.push(notice('alarm', 'identity_clone', { name: this.options.name }));
       this.refuse(from, message.id, 'internal');
+      return;
+    }
+    if (result.kind === 'incomplete') {
+      this.refuse(from, message.id, 'incomplete');
       return;
     }
     this.mutations++;
@@ -616,23 +623,26 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
 
   private takeHints(from: FrameHeader, page: MessageOf<'hintPage'>): void {
     if (!this.pulls.expects(from.name, page) || this.store.readOnly) return;
-    const states = page.entries.map((entry) => {
+    const decoded = page.entries.map((entry) => {
       checkFullKey(entry.key);
       const { at, isOwner } = this.place(entry.key);
       if (!isOwner) throw new DecodeError('a hint for a key that is not ours');
-      return { at, sole: entry.sole, state: decodeState(entry.state) };
+      return { entry, at, part: { state: decodeState(entry.state), requires: entry.requires } };
     });
-    for (const { at, sole, state } of states) {
+    const taken: HintPage['entries'][number][] = [];
+    for (const { entry, at, part } of decoded) {
       const before = this.before(this.store.get('rows', at));
-      const result = mergeInto(before, state, sole, false, this.minter, { owed: 0, wallMs: 0 });
+      const result = mergeInto(before, part, entry.sole, false, this.minter, { owed: 0, wallMs: 0 });
       if (result.kind === 'clone') {
         this.effects.push(notice('alarm', 'identity_clone', { name: this.options.name }));
         return;
       }
+      if (result.kind === 'incomplete') continue;
       if (result.row !== undefined) this.write(true, at, before, result.row);
       this.alarmOnDoubleDots(result.doubleDots);
+      taken.push(entry);
     }
-    const { ack, pull } = this.pulls.merged(from.name, page, this.now.monoMs);
+    const { ack, pull } = this.pulls.merged(from.name, page, taken, this.now.monoMs);
     if (ack.entries.length > 0) this.effects.push(toPeer(from.name, { kind: 'hintAck', ...ack }));
     if (pull !== undefined) this.effects.push(toPeer(from.name, { kind: 'hintPull', ...pull }));
   }
@@ -642,8 +652,8 @@ function isRow(before: Before): before is Row {
   return before !== undefined && before !== 'corrupt';
 }
 
-/** The state as it is when it fits a frame, else in parts that are valid states of their own (rule 3). */
+/** The state as it is when it fits a frame, else in parts for a coordinator that assembles them (rule 3). */
 function inParts(state: Uint8Array): readonly Uint8Array[] {
   if (state.length <= STATE_PART_BYTES_MAX) return [state];
-  return partsOf(decodeState(state), STATE_PART_BYTES_MAX).map(encodeState);
+  return partsOf(decodeState(state), STATE_PART_BYTES_MAX).map((part) => encodeState(part.state));
 }

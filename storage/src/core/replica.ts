@@ -9,6 +9,7 @@ import {
   type Sibling,
   type WriteId,
 } from '@circlet/shared/causality/key-state.ts';
+import { completed, type StatePart } from '@circlet/shared/causality/parts.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
 import type { Lead, Led, RefusalReason } from '@circlet/shared/protocol/replica.ts';
 import { type Row, seal, soleOf, stateOf } from './row.ts';
@@ -124,6 +125,8 @@ function mint(row: Row | undefined, state: KeyState, minter: Minter): { dot: Dot
 
 export type MergeResult =
   | { readonly kind: 'merged'; readonly row?: Row; readonly doubleDots: number }
+  /** The part needs others that have not arrived. */
+  | { readonly kind: 'incomplete' }
   /** The state holds a dot of this very life that was never issued: somebody else runs under our identity. */
   | { readonly kind: 'clone' };
 
@@ -133,15 +136,17 @@ export type MergeResult =
  */
 export function mergeInto(
   before: Before,
-  incoming: KeyState,
+  part: StatePart,
   sole: readonly WriteId[],
   heals: boolean,
   minter: Minter,
   hinting: Hinting,
 ): MergeResult {
   const row = before === 'corrupt' ? undefined : before;
-  if (isClone(row, incoming, minter)) return { kind: 'clone' };
+  if (isClone(row, part.state, minter)) return { kind: 'clone' };
   const state = row === undefined ? emptyState : stateOf(row);
+  const incoming = completed(state, part);
+  if (incoming === undefined) return { kind: 'incomplete' };
   const allSole = new Set([...sole, ...soleOf(state, row?.sole ?? 0)]);
   const merged = merge(state, incoming, allSole);
   const next: Row = {

@@ -31,6 +31,7 @@ const FATAL_CODES = new Set([
   11, // CORRUPT
   26, // NOTADB
 ]);
+const SQLITE_BUSY = 5;
 const SQLITE_FULL = 13;
 
 export interface SqliteOptions {
@@ -55,29 +56,37 @@ export class SqliteStore implements Store {
   private countsAtBegin: Record<Table, number>;
   private inTransaction = false;
 
-  /** Throws {@link StoreUnusable} when the file is not a store of this version. */
+  /** Throws {@link StoreUnusable} when the file is not a store of this version, or somebody else has it open. */
   constructor({ path, cacheKiB }: SqliteOptions) {
     if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
     this.database = new DatabaseSync(path);
-    this.configure(cacheKiB);
-    this.migrate(path);
-    this.statements = { rows: this.prepare('rows'), hints: this.prepare('hints') };
-    this.statementBegin = this.database.prepare('BEGIN IMMEDIATE');
-    this.statementCommit = this.database.prepare('COMMIT');
-    this.statementRollback = this.database.prepare('ROLLBACK');
-    this.statementReadMeta = this.database.prepare('SELECT value FROM meta WHERE name = ?');
-    this.statementWriteMeta = this.database.prepare(
-      'INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
-    );
-    this.disk = this.findDisk();
-    this.counts = { rows: this.countRows('rows'), hints: this.countRows('hints') };
-    this.countsAtBegin = { ...this.counts };
+    try {
+      const isNew = this.checkFormat(path);
+      this.configure(isNew, cacheKiB);
+      if (isNew) this.createTables();
+      this.statements = { rows: this.prepare('rows'), hints: this.prepare('hints') };
+      this.statementBegin = this.database.prepare('BEGIN IMMEDIATE');
+      this.statementCommit = this.database.prepare('COMMIT');
+      this.statementRollback = this.database.prepare('ROLLBACK');
+      this.statementReadMeta = this.database.prepare('SELECT value FROM meta WHERE name = ?');
+      this.statementWriteMeta = this.database.prepare(
+        'INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+      );
+      this.disk = this.findDisk();
+      // After a transaction: only then does `synchronous` tell the truth (invariants.md, section 4).
+      this.assertDurable(path);
+      this.counts = { rows: this.countRows('rows'), hints: this.countRows('hints') };
+      this.countsAtBegin = { ...this.counts };
+    } catch (error) {
+      this.database.close();
+      throw whyUnusable(path, error);
+    }
   }
 
   get(table: Table, at: Locator): Lookup {
     const blob = this.blob(table, at.prefix);
     if (blob === undefined) return ABSENT;
-    const chain = decodeChain(blob);
+    const chain = decodeChain(at.prefix, blob);
     if (chain === 'corrupt') return CORRUPT;
     for (const entry of chain) if (equalBytes(entry.key, at.key)) return { kind: 'found', value: entry.value };
     return ABSENT;
@@ -86,11 +95,11 @@ export class SqliteStore implements Store {
   put(table: Table, at: Locator, value: Uint8Array): void {
     this.ensureTransaction();
     const blob = this.blob(table, at.prefix);
-    const chain = blob === undefined ? [] : decodeChain(blob);
+    const chain = blob === undefined ? [] : decodeChain(at.prefix, blob);
     const entry = { key: at.key, value };
     // What was corrupt stays lost; the caller knows, because `get` said so, and marks the new row suspect.
     const next = chain === 'corrupt' || chain.length === 0 ? [entry] : withEntry(chain, entry);
-    this.statements[table].put.run(at.prefix, encodeChain(next));
+    this.statements[table].put.run(at.prefix, encodeChain(at.prefix, next));
     if (chain !== 'corrupt') this.counts[table] += next.length - chain.length;
   }
 
@@ -98,10 +107,10 @@ export class SqliteStore implements Store {
     const blob = this.blob(table, at.prefix);
     if (blob === undefined) return;
     this.ensureTransaction();
-    const chain = decodeChain(blob);
+    const chain = decodeChain(at.prefix, blob);
     const rest = chain === 'corrupt' ? [] : withoutKey(chain, at.key);
     if (rest.length === 0) this.statements[table].delete.run(at.prefix);
-    else this.statements[table].put.run(at.prefix, encodeChain(rest));
+    else this.statements[table].put.run(at.prefix, encodeChain(at.prefix, rest));
     this.counts[table] -= chain === 'corrupt' ? 1 : chain.length - rest.length;
   }
 
@@ -109,7 +118,7 @@ export class SqliteStore implements Store {
     const entries: Entry[] = [];
     const rows = this.statements[table].scan.all(after?.prefix ?? 0, limit + 1) as unknown as Scanned[];
     for (const [prefix, blob] of rows) {
-      const chain = decodeChain(blob);
+      const chain = decodeChain(prefix, blob);
       const startsBehind = after !== undefined && prefix === after.prefix;
       if (chain === 'corrupt') {
         // Nothing in it can be told apart, so it is one entry with no key, in front of any real key.
@@ -134,13 +143,10 @@ export class SqliteStore implements Store {
   }
 
   readMeta(name: string): Uint8Array | undefined {
-    const row = this.statementReadMeta.get(name) as { value: Uint8Array } | undefined;
+    const row = this.statementReadMeta.get(name);
     if (row === undefined) return undefined;
-    const { value } = row;
-    const payload = value.subarray(4);
-    if (value.length < 4 || new DataView(value.buffer, value.byteOffset).getUint32(0) !== crc32(payload)) {
-      throw new StoreUnusable(`the record "${name}" fails its checksum: replace this disk`);
-    }
+    const payload = unsealed(row['value']);
+    if (payload === undefined) throw new StoreUnusable(`the record "${name}" fails its checksum: replace this disk`);
     return payload;
   }
 
@@ -175,8 +181,11 @@ export class SqliteStore implements Store {
 
   /** Whether the disk takes a write of some size again. Not to be called inside a turn. */
   hasRoom(): boolean {
+    this.begin();
     try {
+      // Two transactions: a record that is written and removed in one never reaches the disk.
       this.writeMeta('room', new Uint8Array(ROOM_BYTES));
+      this.commit();
       this.writeMeta('room', NO_KEY);
       this.commit();
       return true;
@@ -193,8 +202,9 @@ export class SqliteStore implements Store {
     this.inTransaction = true;
   }
 
-  private blob(table: Table, prefix: number): Uint8Array | undefined {
-    const row = this.statements[table].get.get(prefix) as unknown as [Uint8Array] | undefined;
+  /** A damaged row may hold something other than a blob. */
+  private blob(table: Table, prefix: number): unknown {
+    const row = this.statements[table].get.get(prefix) as unknown as [unknown] | undefined;
     return row?.[0];
   }
 
@@ -213,13 +223,21 @@ export class SqliteStore implements Store {
     };
   }
 
-  private configure(cacheKiB: number): void {
+  /** Whether the file is new. Asked before anything is changed: it may be somebody else's database. */
+  private checkFormat(path: string): boolean {
+    // No second connection: 6 system calls fewer for each commit, and nobody can open the file under us.
+    this.database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    const format = this.pragma('user_version');
+    const { n: tables } = this.database.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as { n: number };
+    if (format === 0 && tables === 0) return true;
+    if (format === FORMAT && this.pragma('application_id') === APPLICATION_ID) return false;
+    throw new StoreUnusable(`${path} is not a Circlet store of format ${FORMAT} (it says ${String(format)})`);
+  }
+
+  private configure(isNew: boolean, cacheKiB: number): void {
     const { database } = this;
-    const isNew = this.pragma('page_count') === 0;
     // A page must hold a packed row of some hundred bytes several times over; it is fixed with the first table.
     if (isNew) database.exec('PRAGMA page_size = 4096');
-    // No second connection: 6 system calls fewer for each commit, and nobody can open the file under us.
-    database.exec('PRAGMA locking_mode = EXCLUSIVE');
     database.exec('PRAGMA journal_mode = WAL');
     database.exec('PRAGMA synchronous = FULL');
     database.exec(`PRAGMA cache_size = -${cacheKiB}`);
@@ -237,22 +255,14 @@ export class SqliteStore implements Store {
     }
   }
 
-  private migrate(path: string): void {
-    const format = this.pragma('user_version');
-    const { n: tables } = this.database.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as { n: number };
-    if (format === 0 && tables === 0) {
-      this.database.exec('BEGIN IMMEDIATE');
-      this.database.exec('CREATE TABLE rows (h INTEGER PRIMARY KEY, d BLOB NOT NULL)');
-      this.database.exec('CREATE TABLE hints (h INTEGER PRIMARY KEY, d BLOB NOT NULL)');
-      this.database.exec('CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID');
-      this.database.exec(`PRAGMA user_version = ${FORMAT}`);
-      this.database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
-      this.database.exec('COMMIT');
-    } else if (format !== FORMAT || this.pragma('application_id') !== APPLICATION_ID) {
-      throw new StoreUnusable(`${path} is not a Circlet store of format ${FORMAT} (it says ${String(format)})`);
-    }
-    // After a transaction: only then does `synchronous` tell the truth (invariants.md, section 4).
-    this.assertDurable(path);
+  private createTables(): void {
+    this.database.exec('BEGIN IMMEDIATE');
+    this.database.exec('CREATE TABLE rows (h INTEGER PRIMARY KEY, d BLOB NOT NULL)');
+    this.database.exec('CREATE TABLE hints (h INTEGER PRIMARY KEY, d BLOB NOT NULL)');
+    this.database.exec('CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID');
+    this.database.exec(`PRAGMA user_version = ${FORMAT}`);
+    this.database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    this.database.exec('COMMIT');
   }
 
   private pragma(name: string): unknown {
@@ -281,7 +291,7 @@ interface Statements {
   readonly delete: StatementSync;
 }
 
-type Scanned = readonly [prefix: number, blob: Uint8Array];
+type Scanned = readonly [prefix: number, blob: unknown];
 
 /** Enough for a turn of small writes: a disk with less is still full. */
 const ROOM_BYTES = 1024 * 1024;
@@ -300,6 +310,24 @@ export function isFatalStoreError(error: unknown): boolean {
 
 export function isDiskFull(error: unknown): boolean {
   return primaryCode(error) === SQLITE_FULL;
+}
+
+/** What a record of `meta` holds behind its checksum; undefined when the two do not match. */
+function unsealed(value: unknown): Uint8Array | undefined {
+  if (!(value instanceof Uint8Array) || value.length < 4) return undefined;
+  const payload = value.subarray(4);
+  return new DataView(value.buffer, value.byteOffset).getUint32(0) === crc32(payload) ? payload : undefined;
+}
+
+/** An error met while opening, in words for whoever started the pod. */
+function whyUnusable(path: string, error: unknown): unknown {
+  const code = primaryCode(error);
+  if (code === 0) return error;
+  const reason =
+    code === SQLITE_BUSY
+      ? 'another process has this store open; every storage pod needs a data directory of its own'
+      : `SQLite says "${error instanceof Error ? error.message : String(error)}"`;
+  return new StoreUnusable(`${path}: ${reason}`, { cause: error });
 }
 
 function primaryCode(error: unknown): number {

@@ -1,0 +1,58 @@
+import type { Command } from 'commander';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { explaining } from '../failure.ts';
+import { retry } from '../retry.ts';
+import {
+  type GlobalOptions,
+  type QuorumOptions,
+  addQuorumOptions,
+  addRetryOption,
+  clientFrom,
+  parseHeaderText,
+} from '../settings.ts';
+import { systemClock } from '../system-clock.ts';
+import { writeJson } from '../terminal.ts';
+import { checkedName } from './names.ts';
+
+interface Options extends GlobalOptions, QuorumOptions {
+  readonly context?: string;
+  readonly retryFor: number;
+}
+
+export function addDelete(program: Command): void {
+  const command = program
+    .command('delete')
+    .summary('delete a key')
+    .description(
+      'Delete a key: with --context exactly what that context has seen, otherwise what the coordinator finds.\n' +
+        'Concurrent writes survive. Deleting what is not there succeeds.',
+    )
+    .argument('<bucket>')
+    .argument('<key>')
+    .option('--context <token>', 'delete exactly what this context has seen', parseHeaderText);
+  addQuorumOptions(command);
+  addRetryOption(command, '0s');
+  command.action(async (bucket: string, key: string) => {
+    process.exitCode = await remove(bucket, key, command.optsWithGlobals<Options>());
+  });
+}
+
+async function remove(bucket: string, key: string, options: Options): Promise<ExitCode> {
+  const name = checkedName(bucket, key);
+  const client = clientFrom(options);
+  const never = new AbortController().signal;
+  const attempt = async () => await client.delete(bucket, key, { context: options.context });
+  try {
+    const deleted = await explaining(
+      `delete ${name}`,
+      retry(attempt, { forMs: options.retryFor, clock: systemClock, signal: never }),
+      'Run it again with --context to delete exactly what you saw.',
+    );
+    if (options.o === 'json') {
+      await writeJson({ bucket, key, context: deleted.context ?? null, etag: deleted.etag ?? null });
+    }
+    return EXIT.ok;
+  } finally {
+    client.close();
+  }
+}

@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { explaining, usageFailure } from '../failure.ts';
+import { readValue } from '../input.ts';
+import { retry } from '../retry.ts';
+import {
+  type GlobalOptions,
+  type QuorumOptions,
+  addQuorumOptions,
+  addRetryOption,
+  clientFrom,
+  parseHeaderText,
+  parseMeta,
+} from '../settings.ts';
+import { systemClock } from '../system-clock.ts';
+import { writeJson } from '../terminal.ts';
+import { checkedName } from './names.ts';
+
+interface Options extends GlobalOptions, QuorumOptions {
+  readonly file?: string;
+  readonly contentType?: string;
+  readonly meta?: Readonly<Record<string, string>>;
+  readonly context?: string;
+  readonly ifAbsent?: boolean;
+  readonly ifMatch?: string;
+  readonly idempotencyKey?: string;
+  readonly retryFor: number;
+}
+
+export function addPut(program: Command): void {
+  const command = program
+    .command('put')
+    .summary('write a value')
+    .description(
+      'Write a value: the VALUE argument (after -- when it begins with a dash), --file, or - for stdin.\n' +
+        'Without --context the write is concurrent with what is there, and both stay as siblings.',
+    )
+    .argument('<bucket>')
+    .argument('<key>')
+    .argument('[value]')
+    .option('--file <file>', 'read the value from a file')
+    .option(
+      '--content-type <type>',
+      'kept with the value (default: application/octet-stream)',
+      parseHeaderText,
+    )
+    .option('--meta <name=value>', 'metadata kept with the value; repeat it for more', parseMeta)
+    .option(
+      '--context <token>',
+      'replace what this context has seen (from get or put with -o json)',
+      parseHeaderText,
+    )
+    .option('--if-absent', 'only if a read finds no live value (a check, not a lock)')
+    .option('--if-match <etag>', 'only if a read finds this ETag (a check, not a lock)', parseHeaderText)
+    .option(
+      '--idempotency-key <key>',
+      'name of this write, to repeat it safely (default: a random one)',
+      parseIdempotencyKey,
+    );
+  addQuorumOptions(command);
+  addRetryOption(command, '0s');
+  command.action(async (bucket: string, key: string, value: string | undefined) => {
+    process.exitCode = await put(bucket, key, value, command.optsWithGlobals<Options>());
+  });
+}
+
+async function put(
+  bucket: string,
+  key: string,
+  argument: string | undefined,
+  options: Options,
+): Promise<ExitCode> {
+  const name = checkedName(bucket, key);
+  if (options.ifAbsent === true && options.ifMatch !== undefined) {
+    throw usageFailure('--if-absent and --if-match exclude each other. Give one.');
+  }
+  const value = await valueOf(argument, options.file);
+  const idempotencyKey = options.idempotencyKey ?? randomUUID();
+  const client = clientFrom(options);
+  const never = new AbortController().signal;
+  const attempt = async () =>
+    await client.put(bucket, key, value, {
+      contentType: options.contentType,
+      context: options.context,
+      idempotencyKey,
+      ifMatch: options.ifMatch,
+      ...(options.meta === undefined ? {} : { meta: options.meta }),
+      ...(options.ifAbsent === true ? { ifAbsent: true } : {}),
+    });
+  try {
+    const written = await explaining(
+      `write ${name}`,
+      retry(attempt, { forMs: options.retryFor, clock: systemClock, signal: never }),
+      `Run it again with --idempotency-key ${idempotencyKey}: however often that is, it stays one write.`,
+    );
+    if (options.o === 'json') {
+      await writeJson({
+        bucket,
+        key,
+        context: written.context ?? null,
+        etag: written.etag ?? null,
+        idempotencyKey,
+      });
+    }
+    return EXIT.ok;
+  } finally {
+    client.close();
+  }
+}
+
+async function valueOf(argument: string | undefined, file: string | undefined): Promise<Buffer> {
+  if (argument !== undefined && file !== undefined)
+    throw usageFailure('VALUE and --file exclude each other. Give one.');
+  if (file !== undefined) return await readValue(file);
+  if (argument === '-') return await readValue('-');
+  if (argument === undefined)
+    throw usageFailure('no value. Give VALUE, --file FILE, or - to read standard input.');
+  return Buffer.from(argument);
+}
+
+function parseIdempotencyKey(text: string): string {
+  const key = parseHeaderText(text);
+  if (key.length > 128 || key.includes(' '))
+    throw usageFailure('an idempotency key is 1 to 128 visible ASCII characters.');
+  return key;
+}

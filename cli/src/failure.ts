@@ -1,0 +1,124 @@
+import {
+  CircletError,
+  LostAnswerError,
+  type Problem,
+  ProblemError,
+  UnexpectedAnswerError,
+  UnreachableError,
+} from './client/errors.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import { plural } from './human.ts';
+
+/** What a command ends with when it cannot do its work: one line, and an exit code. */
+export class Failure extends Error {
+  override name = 'Failure';
+  readonly exit: ExitCode;
+
+  constructor(message: string, exit: ExitCode) {
+    super(message);
+    this.exit = exit;
+  }
+}
+
+export function usageFailure(message: string): Failure {
+  return new Failure(message, EXIT.usage);
+}
+
+/** Runs the work; what the client throws becomes a line that says what happened, what was needed and what to do. */
+export async function explaining<T>(doing: string, work: Promise<T>, repeatHint = ''): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof CircletError) throw explain(doing, error, repeatHint);
+    throw error;
+  }
+}
+
+export function explain(doing: string, error: CircletError, repeatHint = ''): Failure {
+  const trace = error instanceof ProblemError ? error.problem.traceId : undefined;
+  const parts = [
+    `cannot ${doing}: ${reasonOf(error)}.`,
+    outcomeOf(error, repeatHint),
+    adviceOf(error),
+    trace === undefined ? '' : `[trace ${trace}]`,
+  ];
+  return new Failure(parts.filter((part) => part !== '').join(' '), exitOf(error));
+}
+
+/** What happened, without advice: also the text of a failed record. */
+export function reasonOf(error: CircletError): string {
+  if (error instanceof UnreachableError) return `no coordinator could be reached (${error.message})`;
+  if (error instanceof LostAnswerError) return `the answer was lost (${error.message})`;
+  if (error instanceof UnexpectedAnswerError)
+    return `not an answer of the Circlet HTTP API (${error.message})`;
+  if (!(error instanceof ProblemError)) return error.message;
+  const { problem } = error;
+  const said = [needed(problem), sentence(problem.detail), sentence(problem.reason)].filter(
+    (part) => part !== '',
+  );
+  const head = `${problem.code} (${problem.status})`;
+  return said.length === 0 ? head : `${head}: ${said.join(', ')}`;
+}
+
+function needed({ need, got, from }: Problem): string {
+  if (need === undefined || got === undefined) return '';
+  return `needed ${plural(need, 'replica')}${from === 'owners' ? ' among the owners' : ''}, got ${got}`;
+}
+
+function sentence(text: string | undefined): string {
+  return (text ?? '').trim().replace(/\.$/, '');
+}
+
+function outcomeOf(error: CircletError, repeatHint: string): string {
+  if (error.outcome === 'none') return 'Nothing was written.';
+  if (error.outcome === 'unknown')
+    return `The write may have happened, or appear later.${repeatHint && ` ${repeatHint}`}`;
+  return '';
+}
+
+const ADVICE: Readonly<Record<string, string>> = {
+  unreachable: 'Start the cluster, or name a coordinator with --url or CIRCLET_URL.',
+  unexpected_answer: 'Check that --url names a Circlet coordinator.',
+  invalid_context: 'Use the context that a get of this very key printed.',
+  value_too_large: 'Store less under one key, or raise the limit of the cluster.',
+  too_many_siblings: 'Read the key and write the resolved value with --context.',
+  overloaded: 'Try again later, or with --retry-for 30s.',
+  quorum_unavailable: 'See "circlet status"; try again, or ask for fewer replicas.',
+  stale_replicas: 'Try again: the replicas that are reachable have not caught up.',
+  timeout: 'Try again, or allow more with --timeout.',
+  idempotency_mismatch: 'Use another --idempotency-key for another write.',
+  precondition_failed: 'Read the key again and decide anew.',
+  internal: 'This is a bug of the cluster; report it.',
+};
+
+function adviceOf(error: CircletError): string {
+  return ADVICE[error.code] ?? '';
+}
+
+const UNAVAILABLE_STATUS = new Set([429, 502, 503, 504]);
+
+function exitOf(error: CircletError): ExitCode {
+  if (error.outcome === 'unknown') return EXIT.unavailable;
+  if (error instanceof UnreachableError || error instanceof LostAnswerError) return EXIT.unavailable;
+  if (!(error instanceof ProblemError)) return EXIT.failure;
+  if (UNAVAILABLE_STATUS.has(error.status)) return EXIT.unavailable;
+  if (error.status === 412) return EXIT.precondition;
+  return error.status === 400 ? EXIT.usage : EXIT.failure;
+}
+
+/** Errors of files and pipes, in the words of `cat` rather than of Node. */
+export function fileFailure(doing: string, error: unknown): Failure {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const why = FILE_REASONS[code] ?? (error instanceof Error ? error.message : String(error));
+  return new Failure(`cannot ${doing}: ${why}.`, EXIT.failure);
+}
+
+const FILE_REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'part of the path is not a directory',
+  ENOSPC: 'no space left on the device',
+  EROFS: 'the file system is read-only',
+};

@@ -1,0 +1,62 @@
+import { styleText } from 'node:util';
+import { printable } from './human.ts';
+
+/** The only place that writes: stdout is data, stderr is messages. */
+export type Style = Parameters<typeof styleText>[0];
+
+/** Resolves when the bytes are out of our hands, so that a slow reader slows us instead of filling memory. */
+export async function writeData(data: Uint8Array | string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    process.stdout.write(data, (error) => (error && !isClosedPipe(error) ? reject(error) : resolve()));
+  });
+}
+
+/** A document that is stable for scripts: two-space JSON and a newline. */
+export async function writeJson(document: unknown): Promise<void> {
+  await writeData(`${JSON.stringify(document, null, 2)}\n`);
+}
+
+/** One line, whatever the text contains. */
+export function say(message: string): void {
+  process.stderr.write(`${printable(message)}\n`);
+}
+
+/** Text that is already safe and laid out: help, a progress line with its control codes. */
+export function sayRaw(text: string): void {
+  process.stderr.write(text);
+}
+
+export function sayError(message: string): void {
+  process.stderr.write(`${styleText('red', 'circlet:', { stream: process.stderr })} ${printable(message)}\n`);
+}
+
+export function sayWarning(message: string): void {
+  process.stderr.write(
+    `${styleText('yellow', 'circlet:', { stream: process.stderr })} ${printable(message)}\n`,
+  );
+}
+
+/** Colours for stdout: only on a terminal, and not against NO_COLOR (styleText looks at both). */
+export function paint(style: Style, text: string): string {
+  return styleText(style, text, { stream: process.stdout });
+}
+
+export const stderrIsTerminal = (): boolean => process.stderr.isTTY;
+export const stderrColumns = (): number => process.stderr.columns || 80;
+
+/**
+ * `circlet get ... | head` closes the pipe early. The reader has what it wanted, and the command goes on to its own
+ * end and exit code: an import must not stop half way because nobody reads its messages any more.
+ */
+export function surviveClosedPipes(): void {
+  process.stdout.on('error', ignoreClosedPipe);
+  process.stderr.on('error', ignoreClosedPipe);
+}
+
+function ignoreClosedPipe(error: Error): void {
+  if (!isClosedPipe(error)) throw error;
+}
+
+function isClosedPipe(error: Error): boolean {
+  return 'code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED');
+}

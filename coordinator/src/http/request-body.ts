@@ -1,0 +1,89 @@
+import type { IncomingMessage } from 'node:http';
+import { Refused } from './problems.ts';
+
+/**
+ * Requests whose client waits to be told to send the body (`Expect: 100-continue`), with the way to tell it. It is told
+ * once the head has passed every check, so a refused value is never sent at all.
+ */
+export const invitations = new WeakMap<IncomingMessage, () => void>();
+
+/**
+ * Receives request bodies: each up to its own limit, all together up to another. Past either, what has arrived is let go
+ * and what still arrives is thrown away unread, so the connection stays usable and the memory free.
+ */
+export class BodyIntake {
+  private readonly bytesMax: number;
+  private bytesUnderWay = 0;
+
+  constructor(bytesMax: number) {
+    this.bytesMax = bytesMax;
+  }
+
+  /** Has to be called in the turn in which the request arrived: what nobody listens to is lost. */
+  fromSocket(incoming: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
+    if (Number(incoming.headers['content-length'] ?? 0) > bytesMax) return Promise.reject(tooLarge(bytesMax));
+    invitations.get(incoming)?.();
+    return new Promise((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      let length = 0;
+      let isSettled = false;
+      const settle = (refused: Refused | undefined) => {
+        if (isSettled) return;
+        isSettled = true;
+        this.bytesUnderWay -= length;
+        if (refused !== undefined) reject(refused);
+        else resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length));
+      };
+      incoming.on('data', (chunk: Buffer) => {
+        if (isSettled) return;
+        length += chunk.length;
+        this.bytesUnderWay += chunk.length;
+        chunks.push(chunk);
+        settleIfTooMuch();
+      });
+      const settleIfTooMuch = () => {
+        if (length > bytesMax) settle(tooLarge(bytesMax));
+        else if (this.bytesUnderWay > this.bytesMax) settle(overloaded());
+      };
+      incoming.on('end', () => settle(undefined));
+      incoming.on('error', () => settle(gone()));
+      incoming.on('close', () => settle(gone()));
+    });
+  }
+
+  async fromStream(stream: ReadableStream<Uint8Array> | null, bytesMax: number): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    const reader = stream?.getReader();
+    for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
+      length += part.value.length;
+      if (length > bytesMax) {
+        await reader?.cancel();
+        throw tooLarge(bytesMax);
+      }
+      chunks.push(part.value);
+    }
+    return Buffer.concat(chunks, length);
+  }
+}
+
+function tooLarge(bytesMax: number): Refused {
+  return new Refused({
+    code: 'value_too_large',
+    detail: `The body is larger than ${bytesMax} bytes. GET /v1/cluster tells the limits.`,
+  });
+}
+
+function overloaded(): Refused {
+  return new Refused({
+    code: 'overloaded',
+    detail: 'Too many bodies are being received; nothing was written. Ask again after the time in Retry-After.',
+    outcome: 'none',
+    retryAfterMs: 1_000,
+  });
+}
+
+/** Nobody will read it; it ends the handler. */
+function gone(): Refused {
+  return new Refused({ code: 'bad_request', reason: 'aborted', detail: 'The connection was closed before the body was whole.' });
+}

@@ -1,0 +1,67 @@
+import { must } from '../assert.ts';
+import { compareDots, type Dot } from './dot.ts';
+import { hasDot } from './history.ts';
+import { type KeyState, only, type Sibling } from './key-state.ts';
+import { headSize } from './state-codec.ts';
+
+/**
+ * A state too large for one frame travels in parts (protocol.md, rule 3).
+ *
+ * The rule's "history minus the dots of what is not carried" is not enough. Let K, hidden from this part, have
+ * superseded X, which the receiver acknowledged. K's dot is taken out, X's stays in: the receiver kills X and does not
+ * have K. If the part with K is lost and the sender's disk dies, X is gone though nothing that survives superseded it.
+ *
+ * So every part but the last is only its siblings and their dots: it can kill nothing. The last one carries the whole
+ * history, and is merged only where the siblings of the others have arrived.
+ */
+export interface StatePart {
+  readonly state: KeyState;
+  /** The dots of the parts before, which the receiver must have seen. Empty for a state in one part. */
+  readonly requires: readonly Dot[];
+}
+
+/** At most about `maxBytes` each. A sibling is never cut. */
+export function partsOf(state: KeyState, maxBytes: number): readonly StatePart[] {
+  if (state.siblings.length <= 1) return [{ state, requires: [] }];
+  const headBytes = headSize(state);
+  const groups: Sibling[][] = [[]];
+  let size = headBytes;
+  for (const sibling of state.siblings) {
+    const group = must(groups.at(-1), 'there is always a group');
+    if (group.length > 0 && size + sibling.body.length > maxBytes) {
+      groups.push([sibling]);
+      size = headBytes + sibling.body.length;
+    } else {
+      group.push(sibling);
+      size += sibling.body.length;
+    }
+  }
+  const last = must(groups.pop(), 'there is always a group');
+  const requires = groups.flatMap((group) => group.flatMap((sibling) => sibling.dots));
+  return [
+    ...groups.map((group) => ({ state: only(group), requires: [] })),
+    { state: { ...state, siblings: last }, requires: requires.toSorted(compareDots) },
+  ];
+}
+
+/** The whole state, from all its parts in order. */
+export function assemble(parts: readonly KeyState[]): KeyState {
+  const last = must(parts.at(-1), 'a state has at least one part');
+  const siblings = parts.flatMap((part) => part.siblings);
+  return { ...last, siblings: siblings.sort((a, b) => (a.writeId < b.writeId ? -1 : 1)) };
+}
+
+/**
+ * What a receiver that holds `own` may merge for this part; undefined when it has not seen what the part requires. A
+ * required sibling that it holds is what the sender holds too; one it has seen die is dead whatever the part says.
+ */
+export function completed(own: KeyState, { state, requires }: StatePart): KeyState | undefined {
+  if (requires.length === 0) return state;
+  if (!requires.every((dot) => hasDot(own.history, dot))) return undefined;
+  const carried = new Set(state.siblings.map(({ writeId }) => writeId));
+  const assumed = own.siblings.filter(
+    ({ writeId, dots }) =>
+      !carried.has(writeId) && dots.some((dot) => requires.some((needed) => compareDots(needed, dot) === 0)),
+  );
+  return assemble([only(assumed), state]);
+}

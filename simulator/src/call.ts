@@ -1,0 +1,25 @@
+import type { Answer, ClientRequest } from '@circlet/coordinator/core/client.ts';
+
+/** A client's request under way, or answered. */
+export class Call {
+  readonly coordinator: string;
+  readonly request: ClientRequest;
+  readonly askedMs: number;
+  answer: Answer | undefined;
+  answeredMs: number | undefined;
+
+  constructor(coordinator: string, request: ClientRequest, askedMs: number) {
+    this.coordinator = coordinator;
+    this.request = request;
+    this.askedMs = askedMs;
+  }
+
+  get isOver(): boolean {
+    return this.answer !== undefined;
+  }
+
+  /** How long the client waited. */
+  get tookMs(): number {
+    return (this.answeredMs ?? Number.POSITIVE_INFINITY) - this.askedMs;
+  }
+}

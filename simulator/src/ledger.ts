@@ -1,0 +1,118 @@
+import type { Context } from '@circlet/shared/causality/context.ts';
+import { toHex, fromLatin1 } from '@circlet/shared/codec/bytes.ts';
+import type { WriteId } from '@circlet/shared/causality/key-state.ts';
+
+/**
+ * What clients did to one key and what they were told, kept apart from the system under test, and what must follow from
+ * it (invariants.md, I1, I2, I4, I5, I6, I12). A write supersedes what its context had seen: the writes a get returned
+ * and all that those had seen; for a put's context, the write and what it was sent with. Nothing else ever removes a
+ * write, and what is removed stays so.
+ */
+export type WriteOutcome = 'pending' | 'ok' | 'none' | 'unknown';
+
+export interface LedgerWrite {
+  readonly writeId: WriteId;
+  readonly deleted: boolean;
+  /** All writes that its context had seen. */
+  readonly supersedes: ReadonlySet<WriteId>;
+  outcome: WriteOutcome;
+  /** When the client learnt of its success, and how many owners had it then at least. */
+  okMs: number;
+  okOwners: number;
+}
+
+/** A context in a client's hands, with the writes it stands for. */
+export interface HeldContext {
+  readonly context: Context;
+  readonly seen: ReadonlySet<WriteId>;
+}
+
+export class Ledger {
+  readonly writes = new Map<WriteId, LedgerWrite>();
+  readonly violations: string[] = [];
+
+  attempt(writeId: WriteId, deleted: boolean, sent: HeldContext | undefined): LedgerWrite {
+    const supersedes = sent?.seen ?? new Set();
+    const known = this.writes.get(writeId);
+    if (known !== undefined) return known;
+    const write = { writeId, deleted, supersedes, outcome: 'pending' as const, okMs: 0, okOwners: 0 };
+    this.writes.set(writeId, write);
+    return write;
+  }
+
+  /** A client's retry keeps the write-id: it is one write, and happened if any attempt did. */
+  conclude(write: LedgerWrite, outcome: 'ok' | 'none' | 'unknown', atMs: number, owners: number): void {
+    if (outcome === 'ok' && write.outcome !== 'ok') Object.assign(write, { okMs: atMs, okOwners: owners });
+    const order: readonly WriteOutcome[] = ['pending', 'none', 'unknown', 'ok'];
+    if (order.indexOf(outcome) > order.indexOf(write.outcome)) write.outcome = outcome;
+  }
+
+  afterPut(write: LedgerWrite, context: Context): HeldContext {
+    return { context, seen: new Set([write.writeId, ...write.supersedes]) };
+  }
+
+  /** Checks the siblings that a get returned; the context it gave, as the client may use it. */
+  afterGet(returned: readonly WriteId[], context: Context, get: GetClaim): HeldContext {
+    const seen = this.closure(returned);
+    for (const id of returned) {
+      const write = this.writes.get(id);
+      if (write === undefined) this.blame(`a get returned ${name(id)}, which nobody wrote`);
+      if (write?.outcome === 'none') this.blame(`a get returned ${name(id)}, of which it was said that it never happened`);
+    }
+    this.checkSiblings(returned, 'a get');
+    for (const id of get.atLeast?.seen ?? []) {
+      if (!seen.has(id)) this.blame(`a session read without ${name(id)}, which the session had seen`);
+    }
+    if (get.owners === undefined) return { context, seen };
+    for (const write of this.writes.values()) {
+      if (write.outcome !== 'ok' || write.okMs > get.askedMs || write.okOwners + get.owners <= get.replicas) continue;
+      if (!seen.has(write.writeId)) this.blame(`a strict read without ${name(write.writeId)}, written before on W owners`);
+    }
+    return { context, seen };
+  }
+
+  /** What is on all owners when all faults are over. */
+  conclusion(siblings: readonly WriteId[]): void {
+    const covered = this.closure(siblings);
+    this.checkSiblings(siblings, 'at the end');
+    for (const write of this.writes.values()) {
+      const { writeId, outcome } = write;
+      if (outcome === 'ok' && !covered.has(writeId)) this.blame(`lost: ${name(writeId)}, acknowledged`);
+      if (outcome === 'none' && siblings.includes(writeId)) this.blame(`${name(writeId)} is there, said to be none`);
+    }
+    for (const id of siblings) if (!this.writes.has(id)) this.blame(`${name(id)} is there, which nobody wrote`);
+  }
+
+  private checkSiblings(ids: readonly WriteId[], where: string): void {
+    for (const id of ids) {
+      for (const other of ids) {
+        if (this.writes.get(other)?.supersedes.has(id) === true) {
+          this.blame(`${where}: ${name(id)} beside ${name(other)}, which superseded it`);
+        }
+      }
+    }
+  }
+
+  private closure(ids: readonly WriteId[]): ReadonlySet<WriteId> {
+    const seen = new Set(ids);
+    for (const id of ids) for (const older of this.writes.get(id)?.supersedes ?? []) seen.add(older);
+    return seen;
+  }
+
+  private blame(what: string): void {
+    this.violations.push(what);
+  }
+}
+
+/** Under which promise a get was made. */
+export interface GetClaim {
+  readonly askedMs: number;
+  readonly atLeast: HeldContext | undefined;
+  /** How many owners must have vouched for the answer; undefined when fallbacks may have stood in. */
+  readonly owners: number | undefined;
+  readonly replicas: number;
+}
+
+function name(id: WriteId): string {
+  return toHex(fromLatin1(id)).slice(0, 8);
+}

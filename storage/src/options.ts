@@ -1,0 +1,27 @@
+import { clusterOptions, foundingOptions, podName } from '@circlet/shared/cluster-options.ts';
+import { integer, text } from '@circlet/shared/options.ts';
+
+export const storageOptions = {
+  name: podName,
+  ...clusterOptions,
+  ...foundingOptions,
+  dataDir: text({ help: 'Directory of this pod alone; it is created, and must survive restarts.' }),
+  cacheKib: integer({
+    min: 1024,
+    max: 64 * 1024 * 1024,
+    fallback: 64 * 1024,
+    help: 'SQLite page cache, KiB. Reads of keys outside it cost a disk read; it is most of what the pod takes.',
+  }),
+  hintKeysMax: integer({
+    min: 0,
+    max: 1_000_000_000,
+    fallback: 1_000_000,
+    help: 'Keys held for other nodes before this one answers busy to further hints. A held one is never dropped.',
+  }),
+  metricsPort: integer({
+    min: 0,
+    max: 65535,
+    fallback: 0,
+    help: 'Port for health and metrics; 0 takes any free one and logs it.',
+  }),
+} as const;
