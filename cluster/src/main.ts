@@ -1,10 +1,11 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { type Command as ControlCommand, sendControl, serveControl } from './control.ts';
 import { planLayout, PortTaken } from './layout.ts';
 import { findNatsServer, NATS_SERVER_MISSING } from './nats-server.ts';
 import { Supervisor } from './supervisor.ts';
+import { wholeNumber } from './whole-number.ts';
 
 /** `npm run cluster`: a cluster of real processes over real NATS servers on this machine. */
 const say = (text: string) => process.stdout.write(`${text}\n`);
@@ -38,16 +39,6 @@ async function up(options: UpOptions): Promise<void> {
   control.unref();
   await supervisor.up();
   say('ready');
-}
-
-function wholeNumber(min: number, max: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < min || value > max) {
-      throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}`);
-    }
-    return value;
-  };
 }
 
 const program = new Command('cluster').description('Run a Circlet cluster of real processes on this machine');

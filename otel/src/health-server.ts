@@ -2,10 +2,13 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Telemetry } from './telemetry.ts';
 
-/** The pod's own small port: health for Kubernetes, counts for Prometheus. It shares nothing with the public one. */
+/**
+ * The pod's own small port: health for Kubernetes, counts for Prometheus. It shares nothing with the public one, so it
+ * answers when that is full.
+ */
 export interface HealthReport {
-  readonly ok: boolean;
-  readonly checks: Readonly<Record<string, boolean>>;
+  /** `ok` by name, or what is missing. All must be ok. */
+  readonly checks: Readonly<Record<string, string>>;
 }
 
 export interface Health {
@@ -15,6 +18,12 @@ export interface Health {
   live(): HealthReport;
   /** Should be sent work now. */
   ready(): HealthReport;
+}
+
+export const OK = 'ok';
+
+export function isHealthy({ checks }: HealthReport): boolean {
+  return Object.values(checks).every((check) => check === OK);
 }
 
 export interface HealthServer {
@@ -36,8 +45,9 @@ export async function serveHealth(
   const server = createServer((request, response) => {
     const report = reports[request.url ?? '']?.();
     if (report !== undefined) {
-      response.writeHead(report.ok ? 200 : 503, { 'content-type': 'application/json' });
-      response.end(JSON.stringify({ status: report.ok ? 'ok' : 'unavailable', checks: report.checks }));
+      const healthy = isHealthy(report);
+      response.writeHead(healthy ? 200 : 503, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+      response.end(JSON.stringify({ status: healthy ? OK : 'failing', checks: report.checks }));
     } else if (request.url === '/metrics') {
       response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' });
       response.end(telemetry.prometheus());

@@ -183,6 +183,7 @@ class Chaos {
     ledger.conclude(write, answer?.kind === 'failed' ? outcomeOf(answer) : 'unknown', atMs, 0);
     if (op.again === undefined || op.attempt === 3 || this.chance(0.3)) return;
     this.operations++;
+    ledger.retried(write);
     const again = op.again(this.pick(this.world.coordinators));
     client.busy = { ...op, call: again, asking, attempt: op.attempt + 1 };
   }
@@ -304,6 +305,7 @@ class Chaos {
   /** All faults are over: everybody is back, all calls are answered or given up, all hints delivered. */
   private repairWorld(): void {
     this.stopMeddling();
+    this.world.forgetCrashes();
     this.thawAll();
     this.plugAll();
     this.world.heal();
@@ -330,7 +332,8 @@ class Chaos {
       this.readAll('p', key, n);
       this.world.run(2_000);
       const reading = this.readAll('q', key, n);
-      const siblings = reading?.state.siblings.map(({ writeId }) => writeId) ?? [];
+      if (reading === undefined) continue;
+      const siblings = reading.state.siblings.map(({ writeId }) => writeId);
       this.ledger(keyName).conclusion(siblings);
       const isKnown = siblings.length > 0;
       if (isKnown && !this.story.ownersAgree(key)) this.violations.push(`${keyName}: the owners differ`);

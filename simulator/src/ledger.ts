@@ -30,6 +30,7 @@ export interface HeldContext {
 export class Ledger {
   readonly writes = new Map<WriteId, LedgerWrite>();
   readonly violations: string[] = [];
+  private readonly everRead = new Set<WriteId>();
 
   attempt(writeId: WriteId, deleted: boolean, sent: HeldContext | undefined): LedgerWrite {
     const supersedes = sent?.seen ?? new Set();
@@ -47,6 +48,11 @@ export class Ledger {
     if (order.indexOf(outcome) > order.indexOf(write.outcome)) write.outcome = outcome;
   }
 
+  /** The client tries again: what the last attempt came to no longer decides. */
+  retried(write: LedgerWrite): void {
+    if (write.outcome === 'none') write.outcome = 'pending';
+  }
+
   afterPut(write: LedgerWrite, context: Context): HeldContext {
     return { context, seen: new Set([write.writeId, ...write.supersedes]) };
   }
@@ -55,9 +61,8 @@ export class Ledger {
   afterGet(returned: readonly WriteId[], context: Context, get: GetClaim): HeldContext {
     const seen = this.closure(returned);
     for (const id of returned) {
-      const write = this.writes.get(id);
-      if (write === undefined) this.blame(`a get returned ${name(id)}, which nobody wrote`);
-      if (write?.outcome === 'none') this.blame(`a get returned ${name(id)}, of which it was said that it never happened`);
+      this.everRead.add(id);
+      if (!this.writes.has(id)) this.blame(`a get returned ${name(id)}, which nobody wrote`);
     }
     this.checkSiblings(returned, 'a get');
     for (const id of get.atLeast?.seen ?? []) {
@@ -78,7 +83,9 @@ export class Ledger {
     for (const write of this.writes.values()) {
       const { writeId, outcome } = write;
       if (outcome === 'ok' && !covered.has(writeId)) this.blame(`lost: ${name(writeId)}, acknowledged`);
-      if (outcome === 'none' && siblings.includes(writeId)) this.blame(`${name(writeId)} is there, said to be none`);
+      if (outcome === 'none' && (this.everRead.has(writeId) || siblings.includes(writeId))) {
+        this.blame(`${name(writeId)} was read, of which it was said that it never happened`);
+      }
     }
     for (const id of siblings) if (!this.writes.has(id)) this.blame(`${name(id)} is there, which nobody wrote`);
   }

@@ -10,6 +10,7 @@ import { TIMEOUT_MS_DEFAULT } from '@circlet/shared/protocol/limits.ts';
 import { type FullKey, fullKey } from '@circlet/shared/ring/key.ts';
 import { positionOf, vnodeOf } from '@circlet/shared/ring/position.ts';
 import { decodeRow, type Row, stateOf } from '@circlet/storage/core/row.ts';
+import { MemoryStore } from '@circlet/storage/core/memory-store.ts';
 import { locate } from '@circlet/storage/core/hint-ledger.ts';
 import type { Table } from '@circlet/storage/core/store.ts';
 import type { Call } from './call.ts';
@@ -40,9 +41,12 @@ export class Story {
   readonly key: FullKey;
   readonly owners: readonly string[];
   readonly fallbacks: readonly string[];
+  /** N, also when there are fewer members. */
+  private readonly replicas: number;
 
   constructor(options: WorldOptions, name = 'key') {
     this.world = new World(options);
+    this.replicas = options.replicas ?? 3;
     this.key = keyNamed(name);
     const preferences = this.preferences(this.key);
     this.owners = preferences.filter((p) => p.role === 'primary').map((p) => p.node);
@@ -63,6 +67,16 @@ export class Story {
   }
   get E(): string {
     return must(this.fallbacks[1], 'a second fallback');
+  }
+
+  /** Another key of the same vnode, with the same owners and fallbacks. */
+  anotherKey(): FullKey {
+    const { vnodes } = this.world.coordinator('p').ring;
+    const vnode = vnodeOf(positionOf(this.key), vnodes);
+    for (let i = 0; ; i++) {
+      const key = keyNamed(`another ${i}`);
+      if (vnodeOf(positionOf(key), vnodes) === vnode) return key;
+    }
   }
 
   preferences(key: FullKey) {
@@ -144,6 +158,13 @@ export class Story {
     return states.flatMap((state) => (state === undefined ? [] : valuesOf(state)));
   }
 
+  /** The row fails its checksum from now on. */
+  damage(node: string, table: Table = 'rows', key = this.key): void {
+    const store = this.world.store(node);
+    if (!(store instanceof MemoryStore)) throw new Error('only a memory store can be damaged');
+    store.damage(table, locate(key));
+  }
+
   /** Hint rows on all disks. */
   hints(): number {
     return this.world.storage.reduce((sum, node) => sum + this.world.store(node).count('hints'), 0);
@@ -197,7 +218,7 @@ export class Story {
   }
 
   private quorum(asking: Asking): Quorum {
-    const majority = Math.floor(this.owners.length / 2) + 1;
+    const majority = Math.floor(this.replicas / 2) + 1;
     return {
       r: asking.r ?? majority,
       rIsFirm: asking.r !== undefined,

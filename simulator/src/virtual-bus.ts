@@ -128,18 +128,25 @@ export class VirtualBus {
     }
   }
 
-  /** The second hop. A frame that is delayed is overtaken by later ones. */
+  /** The second hop, to whoever has the receiver's place when it begins. A frame that is delayed is overtaken. */
   private forward(frame: Frame, delayMs: number): void {
+    if (delayMs > 0) {
+      this.time.after(delayMs, () => this.deliver(frame, `late ${frame.from}>${frame.to}`));
+    } else {
+      this.deliver(frame, `${frame.from}>${frame.to}`);
+    }
+  }
+
+  private deliver(frame: Frame, link: string): void {
     const endpoint = this.endpoints.get(frame.to);
     if (endpoint === undefined) return;
-    const deliver = () =>
+    this.hop(link, () =>
       endpoint.process.run(() => {
         if (!endpoint.subscribed) return;
         this.onDelivery(frame);
         endpoint.listener?.frame(frame.bytes);
-      });
-    if (delayMs > 0) this.time.after(delayMs + this.hopMs(), deliver);
-    else this.hop(`${frame.from}>${frame.to}`, deliver);
+      }),
+    );
   }
 
   private hop(link: string, arrive: () => void): void {

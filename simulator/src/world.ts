@@ -205,6 +205,12 @@ export class World {
     this.crashPlans.set(id, { match, point });
   }
 
+  /** Crashes that were planned and have not come about will not. */
+  forgetCrashes(): void {
+    this.crashPlans.clear();
+    for (const pod of this.pods.values()) pod.crash = undefined;
+  }
+
   restart(id: string, skew?: ClockSkew): void {
     const pod = this.pod(id);
     if (pod.process?.isDead === false) this.crash(id);
@@ -288,9 +294,10 @@ export class World {
 
   /** Storage pods to which this coordinator would send work now. */
   usable(coordinator: string): readonly string[] {
-    const pod = this.coordinatorPod(coordinator);
-    const monoMs = pod.process?.clock.now().monoMs ?? 0;
-    return (pod.machine?.views ?? []).filter((view) => view.isUsable(monoMs)).map((view) => view.name);
+    const { process, machine } = this.coordinatorPod(coordinator);
+    const monoMs = process?.clock.now().monoMs ?? 0;
+    const members = machine?.topology?.topology.members ?? [];
+    return members.map(({ name }) => name).filter((name) => machine?.node(name).isUsable(monoMs));
   }
 
   noticesOf(event: string): number {

@@ -3,7 +3,7 @@ import { readSecrets, SecretsError } from '@circlet/shared/adapters/secrets.ts';
 import { stopOnSignal } from '@circlet/shared/adapters/signals.ts';
 import { foundingConfig } from '@circlet/shared/cluster-options.ts';
 import { helpText, OptionError, readOptions } from '@circlet/shared/options.ts';
-import { serveHealth } from '@circlet/otel/health-server.ts';
+import { OK, serveHealth } from '@circlet/otel/health-server.ts';
 import { createLogger, logNotice } from '@circlet/otel/log.ts';
 import { Telemetry } from '@circlet/otel/telemetry.ts';
 import { storageOptions } from './options.ts';
@@ -51,10 +51,14 @@ async function main(): Promise<void> {
       process.exit(70);
     },
   });
-  const always = { ok: true, checks: {} };
-  const ready = () => ({ ok: pod.readiness.ready, checks: pod.readiness.checks });
+  const running = () => ({ checks: { process: OK } });
+  const ready = () => ({
+    checks: Object.fromEntries(
+      Object.entries(pod.readiness.checks).map(([check, holds]) => [check, holds ? OK : 'not yet']),
+    ),
+  });
   const health = await serveHealth(
-    { startup: () => always, live: () => always, ready },
+    { startup: running, live: running, ready },
     telemetry,
     '127.0.0.1',
     options.metricsPort,

@@ -155,10 +155,16 @@ export class CircletClient {
       },
       body: value,
       isWrite: true,
-      repeatable: options.idempotencyKey !== undefined,
+      // A condition is checked each time, and a second try might be refused because of the first.
+      repeatable:
+        options.idempotencyKey !== undefined && options.ifMatch === undefined && options.ifAbsent !== true,
       parameters: true,
     });
-    return this.#written(answer);
+    const written = this.#written(answer);
+    // Many a web server says 204 to anything. Only a cluster that stored the value knows its context.
+    if (written.context === undefined)
+      throw new UnexpectedAnswerError('204 without a Circlet-Context', 'unknown');
+    return written;
   }
 
   async delete(bucket: string, key: string, options: DeleteOptions = {}): Promise<WriteResult> {
@@ -259,7 +265,7 @@ export class CircletClient {
   }
 
   #written(answer: HttpAnswer): WriteResult {
-    if (answer.status !== 200 && answer.status !== 204) throw this.#failure(answer, true);
+    if (answer.status !== 204) throw this.#failure(answer, true);
     return { context: answer.headers['circlet-context'], etag: answer.headers['etag'] };
   }
 

@@ -98,22 +98,25 @@ async function send(
     timer = setTimeout(() => fail(`no connection within ${connectMsMax} ms`), connectMsMax);
 
     const watchSilence = (): void => {
-      const socket = outgoing.socket;
-      const moved = socket === null ? 0 : socket.bytesRead + socket.bytesWritten;
-      if (moved === movedBytes) return fail(`no answer within ${request.silenceMsMax} ms`);
-      movedBytes = moved;
-      timer = setTimeout(watchSilence, request.silenceMsMax);
+      clearTimeout(timer);
+      movedBytes = bytesMoved(outgoing);
+      timer = setTimeout(() => {
+        // A slow upload moves although nothing is heard of it.
+        if (bytesMoved(outgoing) !== movedBytes) watchSilence();
+        else fail(`no answer within ${request.silenceMsMax} ms`);
+      }, request.silenceMsMax);
     };
     const onConnected = (): void => {
       connected = true;
-      clearTimeout(timer);
-      timer = setTimeout(watchSilence, request.silenceMsMax);
+      watchSilence();
     };
 
     outgoing.on('socket', (socket) => {
-      movedBytes = socket.bytesRead + socket.bytesWritten;
       if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', onConnected);
       else onConnected();
+    });
+    outgoing.on('finish', () => {
+      if (connected) watchSilence();
     });
     // A refusal may come while the body is still on its way (413): the answer counts, not the broken upload.
     outgoing.on('error', (error) => {
@@ -138,6 +141,10 @@ async function send(
     });
     outgoing.end(request.body);
   });
+}
+
+function bytesMoved({ socket }: http.ClientRequest): number {
+  return socket === null ? 0 : socket.bytesRead + socket.bytesWritten;
 }
 
 /** node:http wants `::1` where a URL writes `[::1]`. */

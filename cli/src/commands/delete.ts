@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { explaining } from '../failure.ts';
-import { retry } from '../retry.ts';
 import {
   type GlobalOptions,
   type QuorumOptions,
@@ -10,9 +9,9 @@ import {
   clientFrom,
   parseHeaderText,
 } from '../settings.ts';
-import { systemClock } from '../system-clock.ts';
 import { writeJson } from '../terminal.ts';
 import { checkedName } from './names.ts';
+import { patiently } from './patience.ts';
 
 interface Options extends GlobalOptions, QuorumOptions {
   readonly context?: string;
@@ -24,7 +23,7 @@ export function addDelete(program: Command): void {
     .command('delete')
     .summary('delete a key')
     .description(
-      'Delete a key: with --context exactly what that context has seen, otherwise what the coordinator finds.\n' +
+      'Delete a key: with --context exactly what that context has seen, otherwise what the coordinator finds. ' +
         'Concurrent writes survive. Deleting what is not there succeeds.',
     )
     .argument('<bucket>')
@@ -40,12 +39,11 @@ export function addDelete(program: Command): void {
 async function remove(bucket: string, key: string, options: Options): Promise<ExitCode> {
   const name = checkedName(bucket, key);
   const client = clientFrom(options);
-  const never = new AbortController().signal;
   const attempt = async () => await client.delete(bucket, key, { context: options.context });
   try {
     const deleted = await explaining(
       `delete ${name}`,
-      retry(attempt, { forMs: options.retryFor, clock: systemClock, signal: never }),
+      patiently(attempt, options.retryFor),
       'Run it again with --context to delete exactly what you saw.',
     );
     if (options.o === 'json') {

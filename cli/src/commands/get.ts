@@ -4,7 +4,6 @@ import type { GetResult, Sibling } from '../client/results.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { explaining, fileFailure } from '../failure.ts';
 import { formatBytes } from '../human.ts';
-import { retry } from '../retry.ts';
 import {
   type GlobalOptions,
   type QuorumOptions,
@@ -13,10 +12,10 @@ import {
   clientFrom,
   parseHeaderText,
 } from '../settings.ts';
-import { systemClock } from '../system-clock.ts';
 import { formatTable } from '../table.ts';
 import { say, sayError, writeData, writeJson } from '../terminal.ts';
 import { checkedName } from './names.ts';
+import { patiently } from './patience.ts';
 
 interface Options extends GlobalOptions, QuorumOptions {
   readonly output?: string;
@@ -45,13 +44,9 @@ export function addGet(program: Command): void {
 async function get(bucket: string, key: string, options: Options): Promise<ExitCode> {
   const name = checkedName(bucket, key);
   const client = clientFrom(options);
-  const never = new AbortController().signal;
   const attempt = async (): Promise<GetResult> => await client.get(bucket, key, { context: options.context });
   try {
-    const result = await explaining(
-      `read ${name}`,
-      retry(attempt, { forMs: options.retryFor, clock: systemClock, signal: never }),
-    );
+    const result = await explaining(`read ${name}`, patiently(attempt, options.retryFor));
     if (options.output !== undefined && result.kind === 'value')
       await save(options.output, result.sibling.value);
     if (options.o === 'json') await writeJson(documentOf(bucket, key, result));

@@ -46,8 +46,8 @@ export function addImport(program: Command): void {
     .command('import')
     .summary('store the records of a file')
     .description(
-      'Store the records of an NDJSON or CSV file (- for stdin), each as JSON under the key that one of its fields\n' +
-        'holds. Run it again after an interruption or a failure: no record is stored twice, because each carries an\n' +
+      'Store the records of an NDJSON or CSV file (- for stdin), each as JSON under the key that one of its fields ' +
+        'holds. Run it again after an interruption or a failure: no record is stored twice, because each carries an ' +
         'idempotency key made of its key and content (the cluster remembers those for at least 24 hours).',
     )
     .argument('<bucket>')

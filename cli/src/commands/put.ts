@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
+import type { PutOptions } from '../client/client.ts';
+import { CircletError } from '../client/errors.ts';
+import type { WriteResult } from '../client/results.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { explaining, usageFailure } from '../failure.ts';
+import { explain, explaining, usageFailure } from '../failure.ts';
 import { readValue } from '../input.ts';
-import { retry } from '../retry.ts';
 import {
   type GlobalOptions,
   type QuorumOptions,
@@ -13,9 +15,9 @@ import {
   parseHeaderText,
   parseMeta,
 } from '../settings.ts';
-import { systemClock } from '../system-clock.ts';
 import { writeJson } from '../terminal.ts';
 import { checkedName } from './names.ts';
+import { patiently } from './patience.ts';
 
 interface Options extends GlobalOptions, QuorumOptions {
   readonly file?: string;
@@ -33,7 +35,7 @@ export function addPut(program: Command): void {
     .command('put')
     .summary('write a value')
     .description(
-      'Write a value: the VALUE argument (after -- when it begins with a dash), --file, or - for stdin.\n' +
+      'Write a value: the VALUE argument (after -- when it begins with a dash), --file, or - for stdin. ' +
         'Without --context the write is concurrent with what is there, and both stay as siblings.',
     )
     .argument('<bucket>')
@@ -78,22 +80,24 @@ async function put(
   const value = await valueOf(argument, options.file);
   const idempotencyKey = options.idempotencyKey ?? randomUUID();
   const client = clientFrom(options);
-  const never = new AbortController().signal;
-  const attempt = async () =>
-    await client.put(bucket, key, value, {
-      contentType: options.contentType,
-      context: options.context,
-      idempotencyKey,
-      ifMatch: options.ifMatch,
-      ...(options.meta === undefined ? {} : { meta: options.meta }),
-      ...(options.ifAbsent === true ? { ifAbsent: true } : {}),
-    });
+  const repeatHint = `Run it again with --idempotency-key ${idempotencyKey}: however often that is, it stays one write.`;
+  const putOptions = putOptionsFrom(options, idempotencyKey);
+  let doubt: CircletError | undefined;
+  const attempt = async (): Promise<WriteResult> => {
+    try {
+      return await client.put(bucket, key, value, putOptions);
+    } catch (error) {
+      if (!(error instanceof CircletError)) throw error;
+      // What does not hold any more may be our own earlier attempt: then this refusal says nothing about that one.
+      if (error.code === 'precondition_failed' && doubt !== undefined) {
+        throw explain(`write ${name}`, doubt, 'Read the key to find out.');
+      }
+      if (error.outcome === 'unknown') doubt = error;
+      throw error;
+    }
+  };
   try {
-    const written = await explaining(
-      `write ${name}`,
-      retry(attempt, { forMs: options.retryFor, clock: systemClock, signal: never }),
-      `Run it again with --idempotency-key ${idempotencyKey}: however often that is, it stays one write.`,
-    );
+    const written = await explaining(`write ${name}`, patiently(attempt, options.retryFor), repeatHint);
     if (options.o === 'json') {
       await writeJson({
         bucket,
@@ -107,6 +111,17 @@ async function put(
   } finally {
     client.close();
   }
+}
+
+function putOptionsFrom(options: Options, idempotencyKey: string): PutOptions {
+  return {
+    contentType: options.contentType,
+    context: options.context,
+    idempotencyKey,
+    ifMatch: options.ifMatch,
+    ...(options.meta === undefined ? {} : { meta: options.meta }),
+    ...(options.ifAbsent === true ? { ifAbsent: true } : {}),
+  };
 }
 
 async function valueOf(argument: string | undefined, file: string | undefined): Promise<Buffer> {

@@ -13,7 +13,7 @@ export function addStatus(program: Command): void {
     .command('status')
     .summary('show the nodes of the cluster')
     .description(
-      'Show the nodes of the cluster. STATE is two letters: U up, S suspect or D down, and N normal, J joining or\n' +
+      'Show the nodes of the cluster. STATE is two letters: U up, S suspect or D down, and N normal, J joining or ' +
         'L leaving. Ends with exit code 6 when a node is down.',
     );
   command.action(async () => {

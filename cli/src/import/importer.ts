@@ -57,6 +57,7 @@ export class Importer {
   readonly #open = new Set<number>();
   readonly #running = new Set<Promise<void>>();
   #ending: Ending = { kind: 'finished' };
+  #successes = 0;
   #lastSuccessMs: number;
 
   constructor(options: ImportOptions) {
@@ -87,17 +88,20 @@ export class Importer {
   }
 
   async run(chunks: AsyncIterable<Chunk>): Promise<Ending> {
+    let readAll = false;
     try {
       for await (const chunk of chunks) {
         await this.#take(chunk);
         if (this.#halt.signal.aborted) break;
       }
+      readAll = !this.#halt.signal.aborted;
       for (const unit of this.#batches.rest()) await this.#launch(unit);
     } finally {
       // Also when the input breaks off: what is under way is still counted before anyone reports.
       await Promise.all(this.#running);
     }
-    return this.#ending;
+    // Stopped with nothing left to do is finished, and one last record that failed for long is merely a failed record.
+    return readAll && this.#open.size === 0 ? { kind: 'finished' } : this.#ending;
   }
 
   async #take({ records, bytesBefore, bytesAfter }: Chunk): Promise<void> {
@@ -138,7 +142,7 @@ export class Importer {
 
   async #settle(unit: readonly Item[]): Promise<void> {
     const { clock, tally, retryForMs } = this.#options;
-    const startedMs = clock.now();
+    const successesBefore = this.#successes;
     let pending: readonly Pending[] = [];
     const attempt = async (): Promise<void> => {
       if (this.#halt.signal.aborted) throw new Interrupted();
@@ -156,7 +160,7 @@ export class Importer {
       if (error instanceof Interrupted) return;
       if (!(error instanceof CircletError)) throw error;
       for (const each of pending) this.#fail(each.item.record, each.error);
-      this.#considerGivingUp(error, startedMs);
+      if (this.#successes === successesBefore) this.#considerGivingUp(error);
     }
   }
 
@@ -185,6 +189,7 @@ export class Importer {
       }
     }
     if (succeeded) {
+      this.#successes++;
       this.#lastSuccessMs = clock.now();
       tally.acknowledged(this.#lastSuccessMs - startedMs);
     }
@@ -197,9 +202,9 @@ export class Importer {
     this.#open.delete(record.number);
   }
 
-  /** A unit ran out of time. If nothing else got through meanwhile either, the next ones would only wait as long. */
-  #considerGivingUp(error: CircletError, startedMs: number): void {
-    if (!error.retryable || this.#lastSuccessMs > startedMs) return;
+  /** A unit ran out of time, and nothing else got through meanwhile either: the next ones would only wait as long. */
+  #considerGivingUp(error: CircletError): void {
+    if (!error.retryable) return;
     if (this.#options.clock.now() - this.#lastSuccessMs < GIVE_UP_MS_MIN) return;
     this.#end({ kind: 'unavailable', error });
   }

@@ -5,6 +5,7 @@ import { DecodeError } from '@circlet/shared/codec/bytes.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
 import type { HostEffect, HostEvent } from '@circlet/shared/host/host.ts';
 import { type Address, EVERY_STORAGE, type Machine, type Notice, type Now } from '@circlet/shared/machine.ts';
+import type { Echoed } from '@circlet/shared/protocol/echo.ts';
 import { addressOf, type FrameHeader } from '@circlet/shared/protocol/frame.ts';
 import type { Message, MessageOf } from '@circlet/shared/protocol/message.ts';
 import { type Preference, PreferenceLists } from '@circlet/shared/ring/preference-list.ts';
@@ -21,9 +22,12 @@ import { WriteOperation } from './write.ts';
  * The coordinator's machine: operations under way, what is known of the storage pods, and the topology it learnt from
  * them. It keeps nothing that matters: another coordinator can serve the next request of any client.
  */
-export type CoordinatorEvent =
-  | HostEvent<CoordinatorTimer>
-  | { readonly kind: 'request'; readonly request: ClientRequest };
+export interface RequestEvent {
+  readonly kind: 'request';
+  readonly request: ClientRequest;
+}
+
+export type CoordinatorEvent = HostEvent<CoordinatorTimer> | RequestEvent;
 
 export type CoordinatorTimer =
   | { readonly kind: 'echo' }
@@ -123,12 +127,13 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     return [...this.nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  isAlive(name: string): boolean {
-    return this.nodes.get(name)?.isReachable(this.now.monoMs) ?? false;
+  /** What a node last said of itself. */
+  pulseOf(name: string): Echoed | undefined {
+    return this.nodes.get(name)?.pulse;
   }
 
-  get requestsUnderWay(): number {
-    return this.answering.size;
+  isAlive(name: string): boolean {
+    return this.nodes.get(name)?.isReachable(this.now.monoMs) ?? false;
   }
 
   // ---- the desk ----
@@ -359,6 +364,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
       // Its clock or its life is not what we thought; its answer says what they are (protocol.md, rule 15).
       const view = this.node(from.name);
       if (view.clock.add(asked.sentMs, monoMs, this.now.monoMs)) this.notify('alarm', 'clock_jump', { node: from.name });
+      if (reason === 'wrong_boot') asked.operation.mayBeDone(id);
       this.send(asked.operation, asked.node, asked.question, asked.deadlineMs, true, id);
       return;
     }

@@ -43,6 +43,8 @@ export interface Operation {
   readonly id: number;
   replied(desk: Desk, node: string, requestId: number, reply: Reply): void;
   setBack(desk: Desk, node: string, requestId: number, why: Setback): void;
+  /** The request is asked again, of the node's present life: an earlier one may have done it and died. */
+  mayBeDone(requestId: number): void;
   check(desk: Desk): void;
   /** The topology changed: an operation runs in one epoch, so it starts again (protocol.md, rule 10). */
   restart(desk: Desk): void;

@@ -137,6 +137,9 @@ export class ReadOperation implements Operation {
     this.evaluate(desk);
   }
 
+  /** A read that was done changes nothing. */
+  mayBeDone(): void {}
+
   check(desk: Desk): void {
     if (this.over) return;
     const { deadlineMs } = this.options;

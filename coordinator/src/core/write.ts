@@ -47,10 +47,13 @@ interface Target {
 
 interface Attempt {
   readonly node: string;
+  readonly requestId: number;
   readonly sentMs: number;
   status: 'open' | 'led' | 'refused' | 'silent';
   /** It may have done something that we do not know of. */
   wasSilent: boolean;
+  /** The same of an earlier life of the node, which may have died before it answered. */
+  mayBeDone: boolean;
   why: Setback | undefined;
 }
 
@@ -111,27 +114,21 @@ export class WriteOperation implements Operation {
   }
 
   replied(desk: Desk, node: string, requestId: number, reply: Reply): void {
-    if (reply.kind === 'led') this.led(desk, node, reply);
+    if (reply.kind === 'led') this.led(desk, requestId, reply);
     else if (reply.kind === 'merged') this.merged(desk, node, requestId);
   }
 
   setBack(desk: Desk, node: string, requestId: number, why: Setback): void {
     if (this.over) return;
-    const attempt = this.attempts.find((each) => each.node === node && each.status !== 'led');
-    const target = this.targets.get(node);
-    if (attempt !== undefined && this.state === undefined && target?.unacked.has(requestId) !== true) {
-      attempt.status = 'refused';
-      attempt.why = why;
-      if (why === 'too_many_siblings' || why === 'idempotency_mismatch') {
-        this.refusedForGood(desk, why);
-        return;
-      }
-      this.targetFailed(desk, node);
-      this.leadNext(desk);
-    } else if (target !== undefined && target.status === 'open') {
-      this.targetFailed(desk, node);
-    }
+    const attempt = this.attempts.find((each) => each.requestId === requestId);
+    if (attempt !== undefined) this.leadRefused(desk, attempt, why);
+    else this.copyRefused(desk, node, requestId);
     this.evaluate(desk);
+  }
+
+  mayBeDone(requestId: number): void {
+    const attempt = this.attempts.find((each) => each.requestId === requestId);
+    if (attempt !== undefined) attempt.mayBeDone = true;
   }
 
   check(desk: Desk): void {
@@ -161,9 +158,7 @@ export class WriteOperation implements Operation {
     const { key, write, context } = this.options;
     next.status = 'open';
     next.sentMs = desk.nowMs;
-    this.attempts.push({ node: next.node, sentMs: desk.nowMs, status: 'open', wasSilent: false, why: undefined });
-    if (this.attempts.length > 1) desk.count('write_led_again');
-    desk.ask(
+    const requestId = desk.ask(
       this,
       next.node,
       {
@@ -181,6 +176,16 @@ export class WriteOperation implements Operation {
       },
       this.options.deadlineMs,
     );
+    this.attempts.push({
+      node: next.node,
+      requestId,
+      sentMs: desk.nowMs,
+      status: 'open',
+      wasSilent: false,
+      mayBeDone: false,
+      why: undefined,
+    });
+    if (this.attempts.length > 1) desk.count('write_led_again');
     desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + this.silentMs(desk, next.node)));
   }
 
@@ -202,17 +207,18 @@ export class WriteOperation implements Operation {
     return best;
   }
 
-  private led(desk: Desk, node: string, reply: MessageOf<'led'>): void {
-    const attempt = this.attempts.find((each) => each.node === node);
+  private led(desk: Desk, requestId: number, reply: MessageOf<'led'>): void {
+    const attempt = this.attempts.find((each) => each.requestId === requestId);
     if (attempt === undefined || this.over) return;
     if (reply.outcome === 'closed' && !this.takeClosed(reply)) return;
     attempt.status = 'led';
-    this.acked(node);
+    this.acked(attempt.node);
     const isFirst = this.state === undefined;
     this.state = this.stateAfter(reply);
     if (isFirst) {
       // Its id is ours alone, the first lead gave it a dot, and no other will be asked: it can have no twin.
-      this.sole = !this.options.write.keyed && this.attempts.length === 1 && reply.outcome === 'minted';
+      const isOnlyMint = this.attempts.length === 1 && !attempt.mayBeDone && reply.outcome === 'minted';
+      this.sole = isOnlyMint && !this.options.write.keyed;
       for (const target of [...this.targets.values()]) if (target.status === 'idle') this.sendState(desk, target);
     }
     this.evaluate(desk);
@@ -268,6 +274,26 @@ export class WriteOperation implements Operation {
   }
 
   // ---- setbacks ----
+
+  private leadRefused(desk: Desk, attempt: Attempt, why: Setback): void {
+    attempt.status = 'refused';
+    attempt.why = why;
+    if (this.state !== undefined) return;
+    if (why === 'too_many_siblings' || why === 'idempotency_mismatch') {
+      this.refusedForGood(desk, why);
+      return;
+    }
+    this.targetFailed(desk, attempt.node);
+    // A refusal by one that was given up as silent: another has been asked since, and one at a time leads.
+    if (!this.attempts.some((each) => each.status === 'open')) this.leadNext(desk);
+  }
+
+  private copyRefused(desk: Desk, node: string, requestId: number): void {
+    const target = this.targets.get(node);
+    if (target === undefined || !target.unacked.has(requestId)) return;
+    target.unacked.clear();
+    this.targetFailed(desk, node);
+  }
 
   private targetFailed(desk: Desk, node: string): void {
     const target = this.targets.get(node);
@@ -352,7 +378,11 @@ export class WriteOperation implements Operation {
 
   /** Somebody was silent and could still answer before the deadline. */
   private mayStillCome(): boolean {
-    return [...this.targets.values()].some((target) => target.status === 'failed' && target.unacked.size > 0);
+    const copies = [...this.targets.values()];
+    return (
+      copies.some((target) => target.status === 'failed' && target.unacked.size > 0) ||
+      this.attempts.some((attempt) => attempt.status === 'silent')
+    );
   }
 
   /** Every copy and hint that could be placed is: nothing is under way any more. */
@@ -393,9 +423,9 @@ export class WriteOperation implements Operation {
 
   /** `none` only if every attempt was refused by its lead or never reached one (rule 14). */
   private outcome(): Outcome {
-    return this.attempts.every((attempt) => attempt.status === 'refused' && !attempt.wasSilent && attempt.why !== 'internal')
-      ? 'none'
-      : 'unknown';
+    const isUndone = ({ status, wasSilent, mayBeDone, why }: Attempt) =>
+      status === 'refused' && !wasSilent && !mayBeDone && why !== 'internal';
+    return this.attempts.every(isUndone) ? 'none' : 'unknown';
   }
 
   /** Need and got, for the answer to a client. */

@@ -24,7 +24,9 @@ export const operationSchema = z
 
 export type Operation = z.infer<typeof operationSchema>;
 
-export const batchSchema = z.strictObject({ operations: z.array(operationSchema).max(BATCH_OPERATIONS_MAX) }).meta({ id: 'Batch' });
+export const batchSchema = z
+  .strictObject({ operations: z.array(operationSchema).max(BATCH_OPERATIONS_MAX) })
+  .meta({ id: 'Batch' });
 /** The operations are checked one by one, so that a bad one has its own answer and the others run. */
 export const envelopeSchema = z.strictObject({ operations: z.array(z.unknown()) });
 

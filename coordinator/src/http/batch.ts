@@ -12,11 +12,13 @@ import { checkedContentType, NO_META } from './object-headers.ts';
 import type { ObjectRequests, Result } from './object-requests.ts';
 import { base64, siblingJson } from './objects.ts';
 import { checkCoding } from './preconditions.ts';
-import { NOTHING_STORED, type Problem, Refused } from './problems.ts';
+import { NOTHING_STORED, type Problem, type ProblemBody, Refused } from './problems.ts';
 import { invalidParameter } from './query.ts';
 import { batchQuorum } from './quorum-params.ts';
 import { dateOf } from './multipart.ts';
+import { jsonReply, type Reply } from './reply.ts';
 import type { Representation } from './representation.ts';
+import { checkedIdempotencyKey } from './write-id.ts';
 
 /**
  * POST /v1/batch: many operations, each as if it had been called alone (protocol.md, rule 19).
@@ -33,16 +35,13 @@ type OperationResult = Omit<z.infer<typeof resultSchema>, 'problem' | 'status'> 
   readonly problem?: Problem;
 };
 
-/** Results whose problems still lack the trace id and the status that goes with it. */
-export interface BatchOutcome {
-  readonly results: readonly OperationResult[];
-}
-
 export interface BatchOptions {
   readonly requests: ObjectRequests;
   readonly limits: HttpLimits;
   readonly replicas: () => number;
   readonly monotonicMs: () => number;
+  /** The problems of one batch as JSON, reported together. */
+  readonly problemBodies: (call: Call, problems: readonly Problem[]) => readonly ProblemBody[];
 }
 
 export class Batch {
@@ -52,8 +51,8 @@ export class Batch {
     this.options = options;
   }
 
-  async post(call: Call): Promise<BatchOutcome> {
-    const { limits, replicas, monotonicMs } = this.options;
+  async post(call: Call): Promise<Reply> {
+    const { limits, replicas, monotonicMs, problemBodies } = this.options;
     const quorum = batchQuorum(call.query, replicas());
     checkCoding(call);
     const parsed = envelopeSchema.safeParse(await jsonBody(call, limits.batchBytes));
@@ -63,7 +62,14 @@ export class Batch {
       throw invalidParameter('operations', `A batch may have ${limits.batchOperations} operations.`);
     }
     const run = new BatchRun(this.options, quorum, monotonicMs() + quorum.timeoutMs);
-    return { results: await run.all(operations) };
+    const results = await run.all(operations);
+    const problems = results.flatMap(({ problem }) => problem ?? []);
+    const bodies = problemBodies(call, problems).values();
+    const answers = results.map(({ problem, ...rest }) => {
+      const body = problem === undefined ? undefined : bodies.next().value;
+      return body === undefined ? rest : { status: body.status, ...rest, problem: body };
+    });
+    return jsonReply(200, { results: answers }, { 'Cache-Control': 'no-store' });
   }
 }
 
@@ -113,7 +119,9 @@ class BatchRun {
     const leftMs = Math.floor(this.deadlineMs - this.options.monotonicMs());
     if (leftMs < TIMEOUT_MS_MIN) return { problem: OUT_OF_TIME[task.operation.op] };
     try {
-      return this.resultOf(await this.run(task, { ...this.quorum, timeoutMs: Math.min(leftMs, this.quorum.timeoutMs) }));
+      return this.resultOf(
+        await this.run(task, { ...this.quorum, timeoutMs: Math.min(leftMs, this.quorum.timeoutMs) }),
+      );
     } catch (error) {
       return { problem: problemIn(error) };
     }
@@ -121,29 +129,26 @@ class BatchRun {
 
   private async run({ key, operation }: Task, quorum: Quorum): Promise<Result> {
     const { requests, limits } = this.options;
-    const sent = { key, quorum, context: operation.context, bytesMax: BATCH_SIBLINGS_BYTES_MAX };
+    const sent = requests.accept(key, operation.context);
+    const head = { key, quorum, sent, bytesMax: BATCH_SIBLINGS_BYTES_MAX };
     if (operation.op === 'get') {
       if (this.answerBytes > BATCH_ANSWER_BYTES_MAX) return { kind: 'failed', problem: ANSWER_TOO_LARGE };
-      return await requests.get(sent);
+      return await requests.get(head);
     }
-    const { idempotencyKey } = operation;
-    const write = { ...sent, idempotencyKey, condition: undefined, returnValue: false };
-    if (operation.op === 'delete') return await requests.write({ ...write, method: 'DELETE', body: undefined });
+    const idempotencyKey = checkedIdempotencyKey(operation.idempotencyKey);
+    const write = { ...head, idempotencyKey, condition: undefined, returnValue: false };
+    if (operation.op === 'delete')
+      return await requests.write({ ...write, method: 'DELETE', body: undefined });
     const contentType = checkedContentType(operation.contentType);
     const value = valueOf(operation.valueBase64, limits.valueBytes);
     return await requests.write({ ...write, method: 'PUT', body: { contentType, meta: NO_META, value } });
   }
 
   private resultOf(result: Result): OperationResult {
-    switch (result.kind) {
-      case 'failed':
-        return { problem: result.problem };
-      case 'done':
-        return { status: 204, ...naming(result.token, result.etag) };
-      case 'shown':
-        for (const { value } of result.representation.parts) this.answerBytes += value.length;
-        return shown(result.representation);
-    }
+    if (result.kind === 'failed') return { problem: result.problem };
+    if (result.kind === 'done') return { status: 204, ...naming(result.token, result.etag) };
+    for (const { value } of result.representation.parts) this.answerBytes += value.length;
+    return shown(result.representation);
   }
 }
 
@@ -183,7 +188,8 @@ function checked(input: unknown): { readonly key: FullKey; readonly operation: O
 function valueOf(text: string, bytesMax: number): Uint8Array {
   const value = Buffer.from(text, 'base64');
   // The decoder skips what is not base64: only what encodes back to the same text is a value.
-  if (value.toString('base64') !== text) throw invalidParameter('value', 'valueBase64 has to be base64 with its padding.');
+  if (value.toString('base64') !== text)
+    throw invalidParameter('value', 'valueBase64 has to be base64 with its padding.');
   if (value.length <= bytesMax) return value;
   throw new Refused({ code: 'value_too_large', detail: `The value is larger than ${bytesMax} bytes.` });
 }

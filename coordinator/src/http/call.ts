@@ -63,7 +63,9 @@ class SocketCall implements Call {
     const found: [string, string][] = [];
     const { headers } = this.incoming;
     for (const name in headers) {
-      if (name.startsWith(prefix)) found.push([name.slice(prefix.length), headers[name] as string]);
+      const value = headers[name];
+      if (name.startsWith(prefix) && typeof value === 'string')
+        found.push([name.slice(prefix.length), value]);
     }
     return found;
   }

@@ -1,71 +1,16 @@
 import { BUCKET_BYTES_MAX, KEY_BYTES_MAX } from '@circlet/shared/protocol/limits.ts';
 import { positionHex, positionOf, vnodeOf } from '@circlet/shared/ring/position.ts';
 import type { Ring } from '@circlet/shared/ring/topology.ts';
-import * as z from 'zod';
+import type * as z from 'zod';
 import type { Call } from './call.ts';
+import type { clusterSchema, locationSchema, nodesSchema, ringSchema } from './cluster-schema.ts';
 import { keyInPath } from './key-path.ts';
 import { livenessOf, nodeFigures } from './node-figures.ts';
 import type { ClusterView } from './port.ts';
 import { Refused } from './problems.ts';
 import { jsonReply, type Reply } from './reply.ts';
 
-/** What operators ask of the cluster, as this coordinator sees it. Figures that it does not have are null, not zero. */
-const liveness = z.enum(['alive', 'suspect', 'down']);
-
-export const clusterSchema = z
-  .object({
-    clusterId: z.string(),
-    epoch: z.int(),
-    partitions: z.int(),
-    replicas: z.int(),
-    limits: z.object({ valueBytes: z.int(), keyBytes: z.int(), bucketBytes: z.int() }),
-    nodes: z
-      .object({ up: z.int(), down: z.int(), joining: z.int(), leaving: z.int() })
-      .describe('Counts. `up` and `down` are all members; `joining` and `leaving` are among them.'),
-    version: z.string().describe('Of the coordinator that answers.'),
-  })
-  .meta({ id: 'Cluster' });
-
-export const nodesSchema = z
-  .object({
-    nodes: z.array(
-      z.object({
-        name: z.string(),
-        id: z.string().describe('Of its disk: a node that lost its disk has another.'),
-        zone: z.string(),
-        state: z.enum(['active', 'joining', 'leaving']),
-        status: liveness,
-        vnodes: z.int(),
-        keys: z.int().nullable(),
-        bytes: z.int().nullable(),
-        hints: z.object({
-          held: z.int().nullable().describe('Keys that it keeps for others.'),
-          owed: z.int().nullable().describe('Keys that others keep for it, as far as they are known.'),
-          oldestAgeMs: z.int().nullable(),
-        }),
-        version: z.string().nullable(),
-      }),
-    ),
-  })
-  .meta({ id: 'Nodes' });
-
-export const ringSchema = z
-  .object({
-    epoch: z.int(),
-    vnodes: z.array(
-      z.object({ id: z.int(), start: z.string(), owners: z.array(z.string()), pending: z.array(z.string()) }),
-    ),
-  })
-  .meta({ id: 'Ring' });
-
-export const locationSchema = z
-  .object({
-    vnode: z.int(),
-    position: z.string(),
-    preferenceList: z.array(z.object({ node: z.string(), role: z.enum(['primary', 'fallback']), status: liveness })),
-  })
-  .meta({ id: 'Location' });
-
+/** `/v1/cluster` and below: what operators ask, as this coordinator sees it. */
 export const LOCATE_PREFIX = '/v1/cluster/locate/';
 
 export class Cluster {
@@ -107,7 +52,11 @@ export class Cluster {
   ring(): Reply {
     const ring = ringOf(this.view);
     if (this.ringText?.of !== ring) this.ringText = { of: ring, json: JSON.stringify(ringJson(ring)) };
-    return { status: 200, headers: { 'Content-Type': 'application/json', ...FRESH }, body: this.ringText.json };
+    return {
+      status: 200,
+      headers: { 'Content-Type': 'application/json', ...FRESH },
+      body: this.ringText.json,
+    };
   }
 
   locate(call: Call): Reply {
@@ -118,7 +67,9 @@ export class Cluster {
     const preferenceList = view
       .preferences(vnode)
       .map(({ node, role }) => ({ node, role, status: livenessOf(view, ring, node) }));
-    return fresh({ vnode, position: positionHex(position), preferenceList } satisfies z.infer<typeof locationSchema>);
+    return fresh({ vnode, position: positionHex(position), preferenceList } satisfies z.infer<
+      typeof locationSchema
+    >);
   }
 }
 
@@ -138,7 +89,8 @@ function ringOf(view: ClusterView): Ring {
   if (view.ring !== undefined) return view.ring;
   throw new Refused({
     code: 'not_ready',
-    detail: 'This coordinator has not heard from any storage pod yet. Ask again shortly, or ask another coordinator.',
+    detail:
+      'This coordinator has not heard from any storage pod yet. Ask again shortly, or ask another coordinator.',
     retryAfterMs: 1_000,
   });
 }

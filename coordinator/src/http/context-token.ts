@@ -66,9 +66,9 @@ export class ContextTokens {
     if (token.toString('base64url') !== text) throw invalidContext('malformed');
     const signedBytes = token.length - MAC_BYTES;
     if (signedBytes < 2 || token[0] !== VERSION) throw invalidContext('malformed');
-    const contextAt = 2 + (token[1] as number);
+    const contextAt = 2 + token.readUInt8(1);
     if (contextAt > signedBytes) throw invalidContext('malformed');
-    const macKey = this.options.contextKeys.get(token.latin1Slice(2, contextAt));
+    const macKey = this.options.contextKeys.get(token.toString('latin1', 2, contextAt));
     if (macKey === undefined) throw invalidContext('unknown_key');
     this.bind(key);
     this.writer.bytes(token.subarray(0, signedBytes));
@@ -105,7 +105,8 @@ function decodeContext(token: Uint8Array, start: number, end: number): Context {
 const DETAILS: Record<ContextFlaw, string> = {
   malformed:
     'Circlet-Context is not a context that Circlet issued, or it was cut. Send exactly what a get or put of this key returned.',
-  unknown_key: 'Circlet-Context was signed with a key that this cluster does not have any more. Get the key again.',
+  unknown_key:
+    'Circlet-Context was signed with a key that this cluster does not have any more. Get the key again.',
   forged:
     'Circlet-Context was changed, or was issued for another key or by another cluster. Send exactly what a get or put of this key returned.',
 };

@@ -27,7 +27,10 @@ function checkMediaType(call: Call): void {
   const type = (call.header('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (type === 'application/json') return;
   if (UNSAID.has(type) && call.header('origin') === undefined) return;
-  throw new Refused({ code: 'unsupported_media_type', detail: 'The body has to be sent as Content-Type: application/json.' });
+  throw new Refused({
+    code: 'unsupported_media_type',
+    detail: 'The body has to be sent as Content-Type: application/json.',
+  });
 }
 
 const UNSAID: ReadonlySet<string> = new Set(['', 'text/plain', 'application/x-www-form-urlencoded']);
@@ -44,7 +47,7 @@ export function isDeeperThan(bytes: Uint8Array, depthMax: number): boolean {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   let depth = 0;
   for (let i = 0; i < buffer.length; i++) {
-    const byte = buffer[i] as number;
+    const byte = buffer.readUInt8(i);
     if (byte === QUOTE) i = endOfString(buffer, i);
     else if (byte === CLOSE_BRACKET || byte === CLOSE_BRACE) depth--;
     else if ((byte === OPEN_BRACKET || byte === OPEN_BRACE) && ++depth > depthMax) return true;

@@ -54,12 +54,16 @@ function decodeSegment(path: string, from: number, to: number, at: number, max: 
     let byte = path.charCodeAt(i);
     if (byte === PERCENT) {
       byte = escapedByte(path, i, to);
-      if (byte < 0) throw invalidKey('bad_escape', `A "%" in the ${what} has to be followed by two hexadecimal digits.`);
+      if (byte < 0)
+        throw invalidKey('bad_escape', `A "%" in the ${what} has to be followed by two hexadecimal digits.`);
       i += 2;
     } else if (byte === SLASH) {
       throw invalidKey('slash', 'A "/" inside a key is written %2F.');
     } else if (byte === HASH || byte > 0x7e) {
-      throw invalidKey('bad_escape', `A "#" and everything outside ASCII in the ${what} has to be percent-encoded.`);
+      throw invalidKey(
+        'bad_escape',
+        `A "#" and everything outside ASCII in the ${what} has to be percent-encoded.`,
+      );
     }
     if (byte === NUL) throw invalidKey('nul', `The ${what} contains a NUL byte.`);
     if (length === max) throw tooLong(what, max);

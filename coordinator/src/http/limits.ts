@@ -1,8 +1,4 @@
-import {
-  BATCH_BYTES_MAX,
-  BATCH_OPERATIONS_MAX,
-  VALUE_BYTES_MAX,
-} from '@circlet/shared/protocol/limits.ts';
+import { BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, VALUE_BYTES_MAX } from '@circlet/shared/protocol/limits.ts';
 
 /** What a pod may configure of the HTTP surface; the wire's own bounds are in `shared/protocol/limits.ts`. */
 export interface HttpLimits {

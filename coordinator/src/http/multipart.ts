@@ -1,4 +1,4 @@
-import { META_PREFIX } from './object-headers.ts';
+import { META_HEADER } from './object-headers.ts';
 import type { Part } from './representation.ts';
 
 /**
@@ -12,7 +12,11 @@ export interface Multipart {
 
 export function multipart(parts: readonly Part[], randomBytes: (n: number) => Uint8Array): Multipart {
   const boundary = boundaryFor(parts, randomBytes);
-  const chunks = parts.flatMap((part) => [Buffer.from(`--${boundary}\r\n${headOf(part)}\r\n`, 'latin1'), part.value, CRLF]);
+  const chunks = parts.flatMap((part) => [
+    Buffer.from(`--${boundary}\r\n${headOf(part)}\r\n`, 'latin1'),
+    part.value,
+    CRLF,
+  ]);
   chunks.push(Buffer.from(`--${boundary}--\r\n`, 'latin1'));
   return { contentType: `multipart/mixed; boundary=${boundary}`, body: Buffer.concat(chunks) };
 }
@@ -21,7 +25,7 @@ const CRLF = Buffer.from('\r\n');
 
 function headOf({ contentType, meta, etag, writtenAtMs, deleted }: Part): string {
   let head = deleted ? 'Circlet-Deleted: true\r\n' : `Content-Type: ${contentType}\r\n`;
-  for (const [name, value] of meta) head += `${META_PREFIX}${name}: ${value}\r\n`;
+  for (const [name, value] of meta) head += `${META_HEADER}${name}: ${value}\r\n`;
   return `${head}ETag: ${etag}\r\nLast-Modified: ${httpDate(writtenAtMs)}\r\n`;
 }
 
@@ -29,7 +33,9 @@ function boundaryFor(parts: readonly Part[], randomBytes: (n: number) => Uint8Ar
   for (;;) {
     const boundary = `circlet-${Buffer.from(randomBytes(16)).toString('hex')}`;
     // Each part is sent as it is, so a boundary that is in none of them cannot be mistaken.
-    const occurs = parts.some(({ value }) => Buffer.from(value.buffer, value.byteOffset, value.length).includes(boundary));
+    const occurs = parts.some(({ value }) =>
+      Buffer.from(value.buffer, value.byteOffset, value.length).includes(boundary),
+    );
     if (!occurs) return boundary;
   }
 }

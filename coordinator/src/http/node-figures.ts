@@ -1,7 +1,7 @@
 import type { Echoed } from '@circlet/shared/protocol/echo.ts';
 import type { Ring } from '@circlet/shared/ring/topology.ts';
-import type { z } from 'zod';
-import type { nodesSchema } from './cluster.ts';
+import type * as z from 'zod';
+import type { nodesSchema } from './cluster-schema.ts';
 import type { ClusterView } from './port.ts';
 
 /** What is known of each storage node: from the topology, from its own pulse, and from what others say of it. */
@@ -52,7 +52,9 @@ type Verdict = Pick<Echoed['members'][number], 'status' | 'incarnation'>;
 
 /** SWIM's precedence: the higher incarnation, which only the node itself can raise; within one, the worse news. */
 function isNewer(a: Verdict, b: Verdict): boolean {
-  return a.incarnation !== b.incarnation ? a.incarnation > b.incarnation : SEVERITY[a.status] > SEVERITY[b.status];
+  return a.incarnation !== b.incarnation
+    ? a.incarnation > b.incarnation
+    : SEVERITY[a.status] > SEVERITY[b.status];
 }
 
 const SEVERITY: Record<Liveness, number> = { alive: 0, suspect: 1, down: 2 };
@@ -60,7 +62,11 @@ const SEVERITY: Record<Liveness, number> = { alive: 0, suspect: 1, down: 2 };
 function owedTo(view: ClusterView, ring: Ring, name: string): number | null {
   const pulses = ring.topology.members.flatMap((member) => view.node(member.name).pulse ?? []);
   if (pulses.length === 0) return null;
-  return sum(pulses.flatMap(({ hintsHeld }) => hintsHeld.filter(({ target }) => target === name).map(({ keys }) => keys)));
+  return sum(
+    pulses.flatMap(({ hintsHeld }) =>
+      hintsHeld.filter(({ target }) => target === name).map(({ keys }) => keys),
+    ),
+  );
 }
 
 function sum(numbers: readonly number[]): number {

@@ -3,7 +3,7 @@ import type { Body } from '../core/body.ts';
 import type { Call } from './call.ts';
 import { invalidParameter } from './query.ts';
 
-export const META_PREFIX = 'circlet-meta-';
+export const META_HEADER = 'Circlet-Meta-';
 export const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
 
 /**
@@ -11,7 +11,7 @@ export const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
  * without control characters. Sorted, because a retry that orders its headers differently is still the same write.
  */
 export function metaOf(call: Call): Body['meta'] {
-  const meta = call.headersAfter(META_PREFIX);
+  const meta = call.headersAfter('circlet-meta-');
   if (meta.length === 0) return NO_META;
   let bytes = 0;
   for (const [name, value] of meta) {
@@ -20,9 +20,12 @@ export function metaOf(call: Call): Body['meta'] {
     bytes += name.length + value.length;
   }
   if (bytes > META_BYTES_MAX) {
-    throw invalidParameter('meta', `Circlet-Meta-* names and values may have ${META_BYTES_MAX} bytes in all.`);
+    throw invalidParameter(
+      'meta',
+      `Circlet-Meta-* names and values may have ${META_BYTES_MAX} bytes in all.`,
+    );
   }
-  return meta.sort(([a], [b]) => (a < b ? -1 : 1));
+  return meta.toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 export function checkedContentType(contentType: string | undefined): string {
@@ -40,6 +43,9 @@ const HEADER_TEXT = /^[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x
 
 function checkHeaderText(text: string, reason: string): void {
   if (text !== '' && !HEADER_TEXT.test(text)) {
-    throw invalidParameter(reason, 'A content type or metadata value is text that fits a header: Latin-1 without control characters.');
+    throw invalidParameter(
+      reason,
+      'A content type or metadata value is text that fits a header: Latin-1 without control characters.',
+    );
   }
 }

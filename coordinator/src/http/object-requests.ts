@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { unreachable } from '@circlet/shared/assert.ts';
 import type { Context } from '@circlet/shared/causality/context.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
 import { type Body, encodeBody } from '../core/body.ts';
@@ -7,14 +8,13 @@ import { etagOf } from '../core/etag.ts';
 import type { CoordinatorPort, Submission } from './port.ts';
 import { type Problem, problemOf } from './problems.ts';
 import { DamagedValue, type Presenter, type Representation, represent } from './representation.ts';
-import { checkIdempotencyKey, type WriteIds } from './write-id.ts';
+import type { WriteIds } from './write-id.ts';
 
 /** Gets and writes of one key, as both surfaces make them: a call of its own, or one operation of a batch. */
 export interface Get {
   readonly key: FullKey;
   readonly quorum: Quorum;
-  /** The token that was sent, if any. */
-  readonly context: string | undefined;
+  readonly sent: SentContext | undefined;
   /** Values shown when there are several. */
   readonly bytesMax: number;
 }
@@ -25,11 +25,18 @@ export interface Write {
   readonly method: 'PUT' | 'DELETE';
   /** Of a put. */
   readonly body: Body | undefined;
-  readonly context: string | undefined;
+  readonly sent: SentContext | undefined;
+  /** As `checkedIdempotencyKey` lets it through. */
   readonly idempotencyKey: string | undefined;
   readonly condition: Condition | undefined;
   readonly returnValue: boolean;
   readonly bytesMax: number;
+}
+
+/** A context as it was sent, and what it says. */
+export interface SentContext {
+  readonly token: string;
+  readonly context: Context;
 }
 
 export type Result =
@@ -52,11 +59,16 @@ export class ObjectRequests {
     this.options = options;
   }
 
-  /** Throws Refused when the request is not valid; everything later is a result. */
-  async get({ key, quorum, context, bytesMax }: Get): Promise<Result> {
-    const atLeast = this.contextOf(key, context);
-    const answer = await this.submit({ kind: 'get', key, quorum, atLeast });
-    return answer.kind === 'read' ? this.shown(key, answer.reading, bytesMax, 'get') : this.settled(key, answer, 'get');
+  /** Throws Refused unless the token was issued for this key. */
+  accept(key: FullKey, token: string | undefined): SentContext | undefined {
+    return token === undefined ? undefined : { token, context: this.options.tokens.accept(key, token) };
+  }
+
+  async get({ key, quorum, sent, bytesMax }: Get): Promise<Result> {
+    const answer = await this.submit({ kind: 'get', key, quorum, atLeast: sent?.context });
+    return answer.kind === 'read'
+      ? this.shown(key, answer.reading, bytesMax, 'get')
+      : this.settled(key, answer, 'get');
   }
 
   async write(write: Write): Promise<Result> {
@@ -71,16 +83,13 @@ export class ObjectRequests {
   }
 
   private writeRequest(write: Write): Submission {
-    const { key, quorum, method, context, condition, returnValue } = write;
-    const sent = this.contextOf(key, context);
+    const { key, quorum, method, sent, condition, returnValue, idempotencyKey } = write;
     const body = write.body === undefined ? NO_BODY : encodeBody(write.body);
     const { writeIds, wallClockMs } = this.options;
-    const { idempotencyKey } = write;
-    if (idempotencyKey !== undefined) checkIdempotencyKey(idempotencyKey);
     const writeId =
       idempotencyKey === undefined
         ? writeIds.random()
-        : writeIds.keyed({ key, method, idempotencyKey, body, context });
+        : writeIds.keyed({ key, method, idempotencyKey, body, context: sent?.token });
     return {
       kind: 'write',
       key,
@@ -93,14 +102,10 @@ export class ObjectRequests {
         check: crc32(body),
         body,
       },
-      context: sent,
+      context: sent?.context,
       condition,
       returnValue,
     };
-  }
-
-  private contextOf(key: FullKey, token: string | undefined): Context | undefined {
-    return token === undefined ? undefined : this.options.tokens.accept(key, token);
   }
 
   /** A rejection is a bug in the pod, and by then the request may have been sent. */
@@ -138,10 +143,16 @@ export class ObjectRequests {
       case 'nothing': {
         // Nothing was ever there, or tombstones, which the client may name when it creates the key again.
         const isEmpty = answer.context.history.actors.length === 0;
-        return { kind: 'done', token: isEmpty ? undefined : tokens.issue(key, answer.context), etag: undefined };
+        return {
+          kind: 'done',
+          token: isEmpty ? undefined : tokens.issue(key, answer.context),
+          etag: undefined,
+        };
       }
       case 'failed':
         return { kind: 'failed', problem: problemOf(answer.failure, request) };
+      default:
+        return unreachable(answer);
     }
   }
 }

@@ -1,15 +1,22 @@
-import type { Condition } from '../core/client.ts';
 import type { Call } from './call.ts';
 import type { HttpLimits } from './limits.ts';
 import { SIBLINGS_ANSWER_BYTES_MAX } from './limits.ts';
 import { keyInPath } from './key-path.ts';
 import { dateOf, httpDate, multipart } from './multipart.ts';
-import { checkedContentType, META_PREFIX, metaOf } from './object-headers.ts';
-import type { ObjectRequests, Result } from './object-requests.ts';
-import { checkCoding, checkReadConditions, readShortcut, writeCondition } from './preconditions.ts';
+import { checkedContentType, META_HEADER, metaOf } from './object-headers.ts';
+import type { ObjectRequests, Result, Write } from './object-requests.ts';
+import {
+  checkCoding,
+  isMatch,
+  isUnmodified,
+  type ReadConditions,
+  readConditions,
+  writeCondition,
+} from './preconditions.ts';
 import { NOTHING_STORED, type Problem } from './problems.ts';
 import { type ObjectParams, objectParams } from './quorum-params.ts';
 import type { HeaderFields, Reply } from './reply.ts';
+import { checkedIdempotencyKey } from './write-id.ts';
 import type { Part, Representation } from './representation.ts';
 
 /** `/v1/kv/{bucket}/{key}`: the checks in the order in which they cost, then one request, then its answer as HTTP. */
@@ -41,75 +48,81 @@ export class Objects {
   async get(call: Call): Promise<Handled> {
     const key = keyInPath(call.path, OBJECTS_PREFIX);
     const { quorum } = this.params(call);
-    checkReadConditions(call);
-    const context = call.header('circlet-context');
-    const result = await this.options.requests.get({ key, quorum, context, bytesMax: SIBLINGS_ANSWER_BYTES_MAX });
-    if (result.kind !== 'shown' || result.representation.status === 404) return this.answer(call, result);
-    const { etag, token } = result.representation;
-    switch (readShortcut(call, etag)) {
-      case 'not_modified':
-        return { status: 304, headers: withToken({ ETag: etag, 'Cache-Control': 'no-cache' }, token), body: null };
-      case 'precondition_failed':
-        return { problem: NOT_MATCHED, headers: withToken({ ETag: etag }, token) };
-      case undefined:
-        return this.answer(call, result);
-    }
+    const conditions = readConditions(call);
+    const sent = this.options.requests.accept(key, call.header('circlet-context'));
+    const result = await this.options.requests.get({
+      key,
+      quorum,
+      sent,
+      bytesMax: SIBLINGS_ANSWER_BYTES_MAX,
+    });
+    return this.shortcut(conditions, result) ?? this.answer(call, result);
   }
 
   async put(call: Call): Promise<Handled> {
-    const key = keyInPath(call.path, OBJECTS_PREFIX);
-    const params = this.params(call);
-    const condition = writeCondition(call);
+    const head = this.writeHead(call);
     checkCoding(call);
     const contentType = checkedContentType(call.header('content-type'));
     const meta = metaOf(call);
     const value = await call.body(this.options.limits.valueBytes);
-    const result = await this.options.requests.write({
-      ...sentWith(call, params, condition),
-      key,
-      method: 'PUT',
-      body: { contentType, meta, value },
-      returnValue: params.returnValue,
-    });
-    return this.answer(call, result);
+    const body = { contentType, meta, value };
+    return this.answer(call, await this.options.requests.write({ ...head, method: 'PUT', body }));
   }
 
   async delete(call: Call): Promise<Handled> {
+    // A value that was deleted is not there to be returned, and a 404 would say that nothing was done.
+    const head = { ...this.writeHead(call), returnValue: false };
+    return this.answer(
+      call,
+      await this.options.requests.write({ ...head, method: 'DELETE', body: undefined }),
+    );
+  }
+
+  /** What the head of a write says, checked before a byte of its body is taken. */
+  private writeHead(call: Call): Omit<Write, 'method' | 'body'> {
     const key = keyInPath(call.path, OBJECTS_PREFIX);
-    const params = this.params(call);
+    const { quorum, returnValue } = this.params(call);
     const condition = writeCondition(call);
-    const result = await this.options.requests.write({
-      ...sentWith(call, params, condition),
-      key,
-      method: 'DELETE',
-      body: undefined,
-      // A value that was deleted is not there to be returned, and a 404 would say that nothing was done.
-      returnValue: false,
-    });
-    return this.answer(call, result);
+    const sent = this.options.requests.accept(key, call.header('circlet-context'));
+    const idempotencyKey = checkedIdempotencyKey(call.header('idempotency-key'));
+    return { key, quorum, sent, condition, idempotencyKey, returnValue, bytesMax: SIBLINGS_ANSWER_BYTES_MAX };
   }
 
   private params(call: Call): ObjectParams {
     return objectParams(call.query, this.options.replicas());
   }
 
+  /** What a get is answered instead of what was found, if anything. */
+  private shortcut(conditions: ReadConditions | undefined, result: Result): Handled | undefined {
+    if (conditions === undefined || result.kind !== 'shown' || result.representation.status === 404)
+      return undefined;
+    const { etag, token } = result.representation;
+    if (!isMatch(conditions, etag))
+      return { problem: NOT_MATCHED, headers: withToken({ ETag: etag }, token) };
+    if (!isUnmodified(conditions, etag)) return undefined;
+    return {
+      status: 304,
+      headers: withToken({ ETag: etag, 'Cache-Control': 'no-cache' }, token),
+      body: null,
+    };
+  }
+
   private answer(call: Call, result: Result): Handled {
-    switch (result.kind) {
-      case 'failed':
-        return { problem: result.problem, headers: {} };
-      case 'done':
-        return { status: 204, headers: withToken(result.etag === undefined ? {} : { ETag: result.etag }, result.token), body: null };
-      case 'shown':
-        return this.show(call, result.representation);
-    }
+    if (result.kind === 'failed') return { problem: result.problem, headers: {} };
+    if (result.kind === 'shown') return this.show(call, result.representation);
+    const headers: HeaderFields = result.etag === undefined ? {} : { ETag: result.etag };
+    return { status: 204, headers: withToken(headers, result.token), body: null };
   }
 
   private show(call: Call, representation: Representation): Handled {
     const { status, token, parts } = representation;
     if (status === 404) return { problem: NOTHING_STORED, headers: withToken({}, token) };
     const [part] = parts;
-    if (status === 200 && part !== undefined) return { status, headers: valueHeaders(part, token), body: part.value };
-    return prefersJson(call.header('accept')) ? siblingsAsJson(representation) : this.siblingsAsParts(representation);
+    if (status === 200 && part !== undefined)
+      return { status, headers: valueHeaders(part, token), body: part.value };
+    return prefersJson(call.header('accept'))
+      ? siblingsAsJson(representation)
+      : this.siblingsAsParts(representation);
   }
 
   private siblingsAsParts(representation: Representation): Reply {
@@ -118,17 +131,10 @@ export class Objects {
   }
 }
 
-function sentWith(call: Call, { quorum }: ObjectParams, condition: Condition | undefined) {
-  return {
-    quorum,
-    condition,
-    context: call.header('circlet-context'),
-    idempotencyKey: call.header('idempotency-key'),
-    bytesMax: SIBLINGS_ANSWER_BYTES_MAX,
-  };
-}
-
-const NOT_MATCHED: Problem = { code: 'precondition_failed', detail: 'What is stored is not what If-Match names.' };
+const NOT_MATCHED: Problem = {
+  code: 'precondition_failed',
+  detail: 'What is stored is not what If-Match names.',
+};
 
 /**
  * Values are whatever clients stored, under whatever type they named. A browser must not guess another type, nor run one
@@ -147,7 +153,7 @@ function valueHeaders(part: Part, token: string | undefined): HeaderFields {
     'Last-Modified': httpDate(part.writtenAtMs),
     ...VALUE_GUARDS,
   };
-  for (const [name, value] of part.meta) headers[META_PREFIX + name] = value;
+  for (const [name, value] of part.meta) headers[META_HEADER + name] = value;
   return withToken(headers, token);
 }
 

@@ -18,27 +18,40 @@ export function writeCondition(call: Call): Condition | undefined {
   }
   if (ifMatch !== undefined) return { kind: 'matches', etags: strong(entityTags(ifMatch, 'if_match')) };
   if (ifNoneMatch?.trim() === '*') return { kind: 'absent' };
-  throw invalidParameter('if_none_match', 'On a write, If-None-Match takes "*" only: write if nothing is there.');
+  throw invalidParameter(
+    'if_none_match',
+    'On a write, If-None-Match takes "*" only: write if nothing is there.',
+  );
 }
 
-/** What a get is answered instead of the value, if anything. */
-export type Shortcut = 'not_modified' | 'precondition_failed' | undefined;
-
-export function readShortcut(call: Call, etag: string): Shortcut {
-  const ifMatch = call.header('if-match');
-  if (ifMatch !== undefined && !includes(strong(entityTags(ifMatch, 'if_match')), etag)) return 'precondition_failed';
-  const ifNoneMatch = call.header('if-none-match');
-  if (ifNoneMatch === undefined) return undefined;
-  const tags = entityTags(ifNoneMatch, 'if_none_match').map((tag) => tag.replace(WEAK, ''));
-  return includes(tags, etag) ? 'not_modified' : undefined;
+export interface ReadConditions {
+  readonly ifMatch: readonly string[] | undefined;
+  readonly ifNoneMatch: readonly string[] | undefined;
 }
 
-/** Checked before anything is asked of a replica. */
-export function checkReadConditions(call: Call): void {
+/** Read before anything is asked of a replica: garbage is refused, not discovered later. */
+export function readConditions(call: Call): ReadConditions | undefined {
   const ifMatch = call.header('if-match');
   const ifNoneMatch = call.header('if-none-match');
-  if (ifMatch !== undefined) entityTags(ifMatch, 'if_match');
-  if (ifNoneMatch !== undefined) entityTags(ifNoneMatch, 'if_none_match');
+  if (ifMatch === undefined && ifNoneMatch === undefined) return undefined;
+  return {
+    ifMatch: ifMatch === undefined ? undefined : strong(entityTags(ifMatch, 'if_match')),
+    ifNoneMatch: ifNoneMatch === undefined ? undefined : entityTags(ifNoneMatch, 'if_none_match'),
+  };
+}
+
+export function isMatch({ ifMatch }: ReadConditions, etag: string): boolean {
+  return ifMatch === undefined || includes(ifMatch, etag);
+}
+
+export function isUnmodified({ ifNoneMatch }: ReadConditions, etag: string): boolean {
+  return (
+    ifNoneMatch !== undefined &&
+    includes(
+      ifNoneMatch.map((tag) => tag.replace(WEAK, '')),
+      etag,
+    )
+  );
 }
 
 function includes(tags: readonly string[], etag: string): boolean {
@@ -64,13 +77,19 @@ function entityTags(text: string, name: 'if_match' | 'if_none_match'): readonly 
     tags.push(tag);
     if (TAG.lastIndex === text.length) return tags;
   }
-  throw invalidParameter(name, 'If-Match and If-None-Match take entity tags in double quotes, separated by commas, or "*".');
+  throw invalidParameter(
+    name,
+    'If-Match and If-None-Match take entity tags in double quotes, separated by commas, or "*".',
+  );
 }
 
 /** Headers that would make a write conditional or partial in ways that there are not. */
 function refuseUnguarded(call: Call): void {
   if (call.header('if-unmodified-since') !== undefined) {
-    throw invalidParameter('if_unmodified_since', 'Clocks decide nothing here: use If-Match in place of If-Unmodified-Since.');
+    throw invalidParameter(
+      'if_unmodified_since',
+      'Clocks decide nothing here: use If-Match in place of If-Unmodified-Since.',
+    );
   }
   if (call.header('content-range') !== undefined) {
     throw invalidParameter('content_range', 'A value is written whole: Content-Range is not supported.');
@@ -80,10 +99,13 @@ function refuseUnguarded(call: Call): void {
 export function checkCoding(call: Call): void {
   const encoding = call.header('content-encoding') ?? '';
   const transfer = call.header('transfer-encoding') ?? '';
-  const isPlain = (encoding === '' || encoding.toLowerCase() === 'identity') && (transfer === '' || transfer.toLowerCase() === 'chunked');
+  const isPlain =
+    (encoding === '' || encoding.toLowerCase() === 'identity') &&
+    (transfer === '' || transfer.toLowerCase() === 'chunked');
   if (isPlain) return;
   throw new Refused({
     code: 'unsupported_media_type',
-    detail: 'Bodies are taken as they are: send them without Content-Encoding and without compressed Transfer-Encoding.',
+    detail:
+      'Bodies are taken as they are: send them without Content-Encoding and without compressed Transfer-Encoding.',
   });
 }

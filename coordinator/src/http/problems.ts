@@ -1,3 +1,4 @@
+import { unreachable } from '@circlet/shared/assert.ts';
 import * as z from 'zod';
 import type { Failure, Outcome } from '../core/client.ts';
 import type { HeaderFields, Reply } from './reply.ts';
@@ -78,7 +79,9 @@ export const problemSchema = z
     outcome: z
       .enum(['none', 'unknown'])
       .optional()
-      .describe('Of a write. `none`: it can never appear. `unknown`: some replica may hold it, and it may appear later.'),
+      .describe(
+        'Of a write. `none`: it can never appear. `unknown`: some replica may hold it, and it may appear later.',
+      ),
     etag: z.string().optional().describe('The tag of what is there, when a precondition failed.'),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details.' });
@@ -103,8 +106,13 @@ export function problemBody(problem: Problem, traceId: string): ProblemBody {
 }
 
 export function problemReply(problem: Problem, traceId: string, headers: HeaderFields = {}): Reply {
-  const all: HeaderFields = { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store', ...headers };
-  if (problem.retryAfterMs !== undefined) all['Retry-After'] = `${Math.max(1, Math.ceil(problem.retryAfterMs / 1000))}`;
+  const all: HeaderFields = {
+    'Content-Type': 'application/problem+json',
+    'Cache-Control': 'no-store',
+    ...headers,
+  };
+  if (problem.retryAfterMs !== undefined)
+    all['Retry-After'] = `${Math.max(1, Math.ceil(problem.retryAfterMs / 1000))}`;
   return { status: statusOf(problem), headers: all, body: JSON.stringify(problemBody(problem, traceId)) };
 }
 
@@ -113,7 +121,8 @@ export function problemOf(failure: Failure, request: 'get' | 'write'): Problem {
   const problem = explain(failure);
   const status = statusOf(problem);
   // A write that failed with a 5xx says what may still become of it; where nobody knows, that is the answer.
-  if (request === 'write' && status >= 500 && problem.outcome === undefined) return { ...problem, outcome: 'unknown' };
+  if (request === 'write' && status >= 500 && problem.outcome === undefined)
+    return { ...problem, outcome: 'unknown' };
   return problem;
 }
 
@@ -138,7 +147,8 @@ function explain(failure: Failure): Problem {
     case 'precondition_failed':
       return {
         code: 'precondition_failed',
-        detail: 'What is stored is not what If-Match or If-None-Match asks for; nothing was written. Get the key and decide anew.',
+        detail:
+          'What is stored is not what If-Match or If-None-Match asks for; nothing was written. Get the key and decide anew.',
         ...(failure.etag === undefined ? {} : { etag: failure.etag }),
       };
     case 'too_many_siblings':
@@ -157,7 +167,13 @@ function explain(failure: Failure): Problem {
       // 4xx promises that nothing happened; a write that might have is a 503.
       const status = failure.outcome === 'unknown' ? 503 : 429;
       const detail = `Too much is under way; ask again after the time in Retry-After. ${nextStep(failure.outcome)}`;
-      return { code: 'overloaded', status, detail, ...known(failure.outcome), retryAfterMs: failure.retryAfterMs };
+      return {
+        code: 'overloaded',
+        status,
+        detail,
+        ...known(failure.outcome),
+        retryAfterMs: failure.retryAfterMs,
+      };
     }
     case 'internal':
       return {
@@ -165,6 +181,8 @@ function explain(failure: Failure): Problem {
         detail: `A replica or this coordinator failed in a way it should not. Please report it with the traceId. ${nextStep(failure.outcome)}`,
         ...known(failure.outcome),
       };
+    default:
+      return unreachable(failure);
   }
 }
 
@@ -180,5 +198,7 @@ function nextStep(outcome: Outcome | undefined): string {
       return 'Nothing was sent, so the write can never appear: send it again.';
     case 'unknown':
       return 'The write may be on some replica and may appear later: read the key, or send the same write again with the same Idempotency-Key.';
+    default:
+      return unreachable(outcome);
   }
 }

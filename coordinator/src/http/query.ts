@@ -6,7 +6,7 @@ import { Refused } from './problems.ts';
  * escapes with U+FFFD; a parameter that does not mean what its sender meant is refused instead.
  */
 export function parseQuery(query: string): Record<string, string> {
-  const parameters: Record<string, string> = Object.create(null) as Record<string, string>;
+  const parameters: Record<string, string> = Object.create(null);
   for (const pair of query.split('&')) {
     if (pair === '') continue;
     const equals = pair.indexOf('=');
@@ -31,7 +31,11 @@ function decode(text: string): string {
       continue;
     }
     const byte = escapedByte(text, i);
-    if (byte < 0) throw invalidParameter('bad_escape', 'A "%" in the query has to be followed by two hexadecimal digits.');
+    if (byte < 0)
+      throw invalidParameter(
+        'bad_escape',
+        'A "%" in the query has to be followed by two hexadecimal digits.',
+      );
     decoded += String.fromCharCode(byte);
     i += 2;
   }

@@ -38,7 +38,10 @@ export function batchQuorum(query: string, replicas: number): Quorum {
 function schemasFor(replicas: number) {
   const numbers = Array.from({ length: replicas }, (_, i) => `${i + 1}`);
   const count = (what: string) =>
-    z.enum(['quorum', 'all', 'one', ...numbers]).optional().describe(`${what} \`quorum\` is a majority of N = ${replicas}.`);
+    z
+      .enum(['quorum', 'all', 'one', ...numbers])
+      .optional()
+      .describe(`${what} \`quorum\` is a majority of N = ${replicas}.`);
   const batch = z.strictObject({
     r: count('Replies needed to read. Default `quorum`; named, it never gives way to fewer.'),
     w: count('Durable copies needed to write. Default `quorum`.'),
@@ -110,5 +113,8 @@ function refusalOf(issue: z.core.$ZodIssue | undefined, schema: z.ZodObject) {
   if (issue.code === 'invalid_value') {
     return invalidParameter(name, `${name} has to be one of ${issue.values.join(', ')}.`);
   }
-  return invalidParameter(name, `${name} has to be a whole number of milliseconds from ${TIMEOUT_MS_MIN} to ${TIMEOUT_MS_MAX}.`);
+  return invalidParameter(
+    name,
+    `${name} has to be a whole number of milliseconds from ${TIMEOUT_MS_MIN} to ${TIMEOUT_MS_MAX}.`,
+  );
 }

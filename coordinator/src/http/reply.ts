@@ -19,7 +19,8 @@ export function toResponse(reply: Reply, isHead: boolean, isLast: boolean): Resp
   const { status, body } = reply;
   let { headers } = reply;
   if (isLast) headers = { ...headers, Connection: 'close' };
-  if (!isHead || body === null) return new Response(body as BodyInit | null, { status, headers });
+  if (!isHead || body === null)
+    return new Response(body as string | Uint8Array<ArrayBuffer> | null, { status, headers });
   const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
   return new Response(null, { status, headers: { ...headers, 'Content-Length': `${length}` } });
 }

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { type Context, contextOf, soleWrites } from '@circlet/shared/causality/context.ts';
+import { contextOf, soleWrites } from '@circlet/shared/causality/context.ts';
 import { only, type Sibling } from '@circlet/shared/causality/key-state.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
@@ -44,20 +44,27 @@ export interface Presenter {
   readonly etagKey: SipKey;
 }
 
-export function represent(presenter: Presenter, key: FullKey, reading: Reading, bytesMax: number): Representation {
+export function represent(
+  presenter: Presenter,
+  key: FullKey,
+  reading: Reading,
+  bytesMax: number,
+): Representation {
   const { siblings } = reading.state;
   const { tokens, etagKey } = presenter;
-  const [only] = siblings;
-  if (only === undefined) return NOTHING;
-  if (siblings.length === 1) {
-    const part = partOf(etagKey, only);
-    const token = tokens.issue(key, reading.context);
-    return { status: only.deleted ? 404 : 200, etag: part.etag, token, parts: [part], omitted: 0 };
-  }
+  const [first] = siblings;
+  if (first === undefined) return NOTHING;
   const { shown, token } = choose(tokens, key, reading, bytesMax);
+  if (siblings.length === 1) {
+    const part = partOf(etagKey, first);
+    return { status: first.deleted ? 404 : 200, etag: part.etag, token, parts: [part], omitted: 0 };
+  }
   return {
     status: siblings.every((sibling) => sibling.deleted) ? 404 : 300,
-    etag: etagOf(etagKey, siblings.map(({ writeId }) => writeId)),
+    etag: etagOf(
+      etagKey,
+      siblings.map(({ writeId }) => writeId),
+    ),
     token,
     parts: shown.map((sibling) => partOf(etagKey, sibling)),
     omitted: siblings.length - shown.length,
@@ -70,18 +77,23 @@ const NOTHING: Representation = { status: 404, etag: '', token: undefined, parts
  * As many siblings as fit the answer, live ones first, and the context of just these: a context that also covered the
  * others would destroy them with the next put (protocol.md, rule 3). Whoever resolves what was shown sees the rest next.
  */
-function choose(tokens: ContextTokens, key: FullKey, reading: Reading, bytesMax: number): Choice {
-  const { siblings } = reading.state;
+function choose(tokens: ContextTokens, key: FullKey, { state, context }: Reading, bytesMax: number): Choice {
+  const { siblings } = state;
+  const fitting = howManyFit(siblings, bytesMax);
+  if (fitting === siblings.length) {
+    const token = tokens.issue(key, context);
+    if (token !== undefined) return { shown: siblings, token };
+  }
+  const sole = new Set(soleWrites(context));
   const inOrder = [...siblings.filter((each) => !each.deleted), ...siblings.filter((each) => each.deleted)];
-  const fitting = howManyFit(inOrder, bytesMax);
   // A quarter fewer at each step: a context that is too large is rare, and each try costs its encoding.
-  for (let n = fitting; n >= 1; n = Math.floor(n * 0.75)) {
-    const chosen = new Set(inOrder.slice(0, n));
-    const shown = siblings.filter((sibling) => chosen.has(sibling));
-    const token = tokens.issue(key, contextOfShown(reading, shown));
+  for (let n = howManyFit(inOrder, bytesMax); n >= 1; n = Math.floor(n * 0.75)) {
+    const shown = inOrder.slice(0, n).toSorted((a, b) => (a.writeId < b.writeId ? -1 : 1));
+    // Not even what a hidden sibling superseded may be covered: `causality/parts.ts` says why.
+    const token = tokens.issue(key, contextOf(only(shown), sole));
     if (token !== undefined) return { shown, token };
   }
-  return { shown: inOrder.slice(0, fitting), token: undefined };
+  return { shown: inOrder.slice(0, 1), token: undefined };
 }
 
 interface Choice {
@@ -91,19 +103,14 @@ interface Choice {
 
 function howManyFit(siblings: readonly Sibling[], bytesMax: number): number {
   let bytes = 0;
-  const overflow = siblings.findIndex((sibling) => (bytes += sibling.body.length + PART_HEAD_BYTES) > bytesMax);
+  const overflow = siblings.findIndex(
+    (sibling) => (bytes += sibling.body.length + PART_HEAD_BYTES) > bytesMax,
+  );
   return overflow < 0 ? siblings.length : Math.max(1, overflow);
 }
 
 /** About what the headers of a part take beside its metadata. */
 const PART_HEAD_BYTES = 200;
-
-/** Only the dots shown: even what a hidden sibling superseded may not be covered (`causality/parts.ts` says why). */
-function contextOfShown({ state, context }: Reading, shown: readonly Sibling[]): Context {
-  if (shown.length === state.siblings.length) return context;
-  const sole = new Set(soleWrites(context));
-  return contextOf(only(shown), sole);
-}
 
 function partOf(etagKey: SipKey, { writeId, deleted, writtenAtMs, check, body }: Sibling): Part {
   // Computed where the body entered the cluster: what happened to it since, on any disk or wire, shows here.

@@ -5,7 +5,8 @@
 export function traceIdOf(traceparent: string | undefined): string | undefined {
   if (traceparent === undefined) return undefined;
   const [, version, traceId, parentId, rest] = TRACEPARENT.exec(traceparent) ?? [];
-  if (traceId === undefined || version === 'ff' || traceId === NO_TRACE || parentId === NO_PARENT) return undefined;
+  if (traceId === undefined || version === 'ff' || traceId === NO_TRACE || parentId === NO_PARENT)
+    return undefined;
   // Version 00 ends here; later ones may go on after a dash.
   return version === '00' && rest !== '' ? undefined : traceId;
 }

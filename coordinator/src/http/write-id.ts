@@ -31,7 +31,7 @@ export class WriteIds {
     }
     const start = this.at;
     this.at += WRITE_ID_BYTES;
-    return this.pool.latin1Slice(start, this.at);
+    return this.pool.toString('latin1', start, this.at);
   }
 
   keyed(write: KeyedWrite): WriteId {
@@ -56,10 +56,14 @@ const POOL_BYTES = 256 * WRITE_ID_BYTES;
 
 const VISIBLE_ASCII = /^[\x21-\x7e]{1,128}$/;
 
-export function checkIdempotencyKey(text: string): void {
-  if (!VISIBLE_ASCII.test(text)) {
-    throw invalidParameter('idempotency_key', 'An Idempotency-Key is 1 to 128 visible ASCII characters, without spaces.');
+export function checkedIdempotencyKey(text: string | undefined): string | undefined {
+  if (text !== undefined && !VISIBLE_ASCII.test(text)) {
+    throw invalidParameter(
+      'idempotency_key',
+      'An Idempotency-Key is 1 to 128 visible ASCII characters, without spaces.',
+    );
   }
+  return text;
 }
 
 /** Each part behind its length, so that no two lists of parts are one string of bytes. */
@@ -69,5 +73,5 @@ function digest8(...parts: readonly Uint8Array[]): string {
     writer.varint(part.length);
     writer.bytes(part);
   }
-  return hash('sha256', writer.view(), 'buffer').latin1Slice(0, WRITE_ID_BYTES / 2);
+  return hash('sha256', writer.view(), 'buffer').toString('latin1', 0, WRITE_ID_BYTES / 2);
 }

@@ -9,25 +9,30 @@ import {
   findWrite,
   type KeyState,
   merge,
-  restrict,
+  only,
   type Sibling,
   type WriteId,
 } from './key-state.ts';
-import { encodeState, partsOf } from './state-codec.ts';
+import { assemble, completed, partsOf, type StatePart } from './parts.ts';
+import { encodeState } from './state-codec.ts';
 
 /**
  * One key, two to four replicas, and everything that can happen to it: writes led by any replica, several attempts
- * at one write, contexts from gets (whole, paged, of several replicas), from puts, or none; deltas, whole states and
- * parts of states kept for ever and delivered anywhere, in any order, any number of times.
+ * at one write, contexts from gets (whole or a page, of one replica or several), from puts, or none; states cut into
+ * parts, which are kept for ever and delivered anywhere, in any order, any number of times, or never; lost disks.
  *
- * Beside the real states it keeps, per write, what the context it was sent with had seen: the ids a get returned and
- * what those were written with; for a put's context, the write and what was sent (invariants.md, "Cover"). A write is
- * superseded when an attempted write had seen it. That is the whole specification.
+ * Beside the real states it keeps what is *meant*, in write-ids and nothing else (invariants.md, "Cover"):
+ *
+ * - `covers`, what the context of a write claims: after a get of everything, all that the state read had merged or
+ *   seen superseded; after a page, the writes shown; after a put, what was sent and the write itself.
+ * - `supersedes`, what the client had seen: the writes it was shown and, transitively, what they had superseded.
+ * - of each state, the writes merged into it and all that these cover. It must show the ones less the others,
+ *   wherever and whenever somebody looks: that is the whole specification.
  */
 export interface Write {
   readonly writeId: WriteId;
   readonly context: Context;
-  /** Every write that `context` had seen, transitively. */
+  readonly covers: ReadonlySet<WriteId>;
   readonly supersedes: ReadonlySet<WriteId>;
   /** A fact about the write, fixed at its birth: one attempt through one lead was made, and no other ever will be. */
   readonly sole: boolean;
@@ -36,29 +41,69 @@ export interface Write {
   readonly retriedByClient: boolean;
 }
 
+/** What a state means. */
+export interface Meaning {
+  readonly merged: ReadonlySet<WriteId>;
+  readonly covered: ReadonlySet<WriteId>;
+}
+
+export const NOTHING: Meaning = { merged: new Set(), covered: new Set() };
+
+export const bothOf = (a: Meaning, b: Meaning): Meaning => ({
+  merged: new Set([...a.merged, ...b.merged]),
+  covered: new Set([...a.covered, ...b.covered]),
+});
+
+/** The siblings that a state with this meaning must show. */
+export const shownBy = ({ merged, covered }: Meaning): readonly WriteId[] =>
+  [...merged].filter((id) => !covered.has(id)).sort();
+
+/** A part as it travels. */
+export interface Message {
+  readonly part: StatePart;
+  /** What it was cut from. */
+  readonly whole: KeyState;
+  /** What a receiver knows more when it has merged it. */
+  readonly means: Meaning;
+}
+
 interface Held {
   readonly context: Context;
+  readonly covers: ReadonlySet<WriteId>;
   readonly seen: ReadonlySet<WriteId>;
 }
 
 export class Execution {
   readonly replicas: KeyState[];
+  readonly meanings: Meaning[];
   /** Every message ever sent. */
-  readonly messages: KeyState[] = [];
+  readonly messages: Message[] = [];
   readonly writes: Write[] = [];
   readonly sole = new Set<WriteId>();
-  private readonly held: Held[] = [{ context: emptyContext, seen: new Set() }];
+  /** Where a replica or a reader saw something else than was meant. */
+  readonly wrong: string[] = [];
+  /** Deliveries of last parts that need others. */
+  readonly lastParts = { merged: 0, refused: 0 };
+  private readonly held: Held[] = [{ context: emptyContext, covers: new Set(), seen: new Set() }];
   private readonly serials: number[];
 
   constructor(replicas: number) {
     this.replicas = Array.from({ length: replicas }, () => emptyState);
+    this.meanings = this.replicas.map(() => NOTHING);
     this.serials = this.replicas.map(() => 0);
   }
 
-  /** The writes that nothing attempted has seen, in the order of a state. */
+  /** The writes that nothing attempted has seen, in the order of a state: what is left when no disk was lost. */
   expected(): readonly WriteId[] {
     const superseded = new Set(this.writes.flatMap((write) => [...write.supersedes]));
     return this.writes.flatMap(({ writeId }) => (superseded.has(writeId) ? [] : [writeId])).toSorted();
+  }
+
+  write(writeId: WriteId): Write {
+    return must(
+      this.writes.find((write) => write.writeId === writeId),
+      'a write that was made',
+    );
   }
 
   run(step: Step): void {
@@ -70,23 +115,41 @@ export class Execution {
       case 'retry':
         return this.retry(step);
       case 'deliver':
-        return this.mergeInto(step.to, this.messages[step.message % Math.max(1, this.messages.length)]);
+        return this.deliver(step);
       case 'sync':
-        return this.mergeInto(step.to, this.replica(step.from));
+        return this.mergeInto(step.to, this.replica(step.from), this.meaning(step.from));
       case 'send':
-        return void this.messages.push(...this.shown(this.replica(step.from), step.page));
+        return this.send(...this.read(step.from), step.maxBytes);
       case 'restart':
-        this.serials[this.index(step.at)] = (this.serials[this.index(step.at)] ?? 0) + 1;
+        return this.restart(step.at);
+      case 'lose':
+        this.replicas[this.index(step.at)] = emptyState;
+        this.meanings[this.index(step.at)] = NOTHING;
+        return this.restart(step.at);
     }
   }
 
-  private get({ from, page }: Extract<Step, { kind: 'get' }>): void {
-    const whole = from
-      .map((at) => this.replica(at))
-      .reduce((a, b) => merge(a, b, this.sole).state, emptyState);
-    for (const state of this.shown(whole, page)) {
-      this.held.push({ context: contextOf(state, this.sole), seen: this.seenIn(state) });
-    }
+  private get({ from, page, maxBytes }: Extract<Step, { kind: 'get' }>): void {
+    const [state, means] = this.read(from, maxBytes);
+    this.expectShown('a reader', state, means);
+    const shown = state.siblings.filter((_, i) => page === 0 || ((page >> (i % 8)) & 1) === 1);
+    const ids = shown.map(({ writeId }) => writeId);
+    // As the coordinator does it: a page that shows everything is none.
+    const isPage = shown.length < state.siblings.length;
+    this.held.push({
+      context: contextOf(isPage ? only(shown) : state, this.sole),
+      covers: new Set(isPage ? ids : [...means.merged, ...means.covered]),
+      seen: new Set([...ids, ...ids.flatMap((id) => [...this.write(id).supersedes])]),
+    });
+  }
+
+  /** What a coordinator that merges these replicas comes to; each sends its state in parts. */
+  private read(from: readonly number[], maxBytes = 1): readonly [KeyState, Meaning] {
+    const states = from.map((at) => assemble(partsOf(this.replica(at), maxBytes).map(({ state }) => state)));
+    return [
+      states.reduce((a, b) => merge(a, b, this.sole).state, emptyState),
+      from.map((at) => this.meaning(at)).reduce(bothOf, NOTHING),
+    ];
   }
 
   private put({ at, context, deleted, sole, retriedByClient }: Extract<Step, { kind: 'put' }>): void {
@@ -105,6 +168,7 @@ export class Execution {
     const write = {
       writeId: copy.writeId,
       context: sent.context,
+      covers: sent.covers,
       supersedes: sent.seen,
       sole,
       copy,
@@ -115,6 +179,7 @@ export class Execution {
     const dots = this.attempt(write, at, 0);
     this.held.push({
       context: contextWith(sent.context, write.writeId, dots, sole),
+      covers: new Set([...sent.covers, write.writeId]),
       seen: new Set([...sent.seen, write.writeId]),
     });
   }
@@ -128,13 +193,14 @@ export class Execution {
   /** A lead that holds the write, or has it closed, mints nothing and says what it has (protocol.md, rule 1). */
   private attempt(write: Write, at: number, retries: number): readonly Dot[] {
     const lead = this.replica(at);
+    const means = { merged: new Set([write.writeId]), covered: write.covers };
     const known = findWrite(lead, write.writeId);
     if (known !== undefined) {
-      this.messages.push(delta(write.context, known));
+      this.send(delta(write.context, known), means, 1);
       return known.dots;
     }
     if (lead.closed.includes(write.writeId)) {
-      this.messages.push(lead);
+      this.send(lead, this.meaning(at), 1);
       return [];
     }
     const actor = makeActor('abcd'.charAt(this.index(at)), 'AAAAAAAAAAA', this.serials[this.index(at)] ?? 0);
@@ -146,36 +212,52 @@ export class Execution {
       check: write.copy.check + drift,
     };
     const put = delta(write.context, { ...copy, dots });
-    this.messages.push(put);
-    this.mergeInto(at, put);
+    this.send(put, means, 1);
+    this.mergeInto(at, put, means);
     return dots;
   }
 
-  /** `page` picks what is shown: the whole state, the parts it is cut into, or some of its siblings. */
-  private shown(state: KeyState, page: number): readonly KeyState[] {
-    if (page === 0) return [state];
-    if (page === 1) return partsOf(state, 1);
-    return [
-      restrict(
-        state,
-        state.siblings.filter((_, i) => ((page >> (i % 8)) & 1) === 1),
-      ),
-    ];
+  private send(whole: KeyState, means: Meaning, maxBytes: number): void {
+    const parts = partsOf(whole, maxBytes);
+    parts.forEach((part, i) => {
+      const carried = new Set(part.state.siblings.map(({ writeId }) => writeId));
+      const isLast = i === parts.length - 1;
+      this.messages.push({ part, whole, means: isLast ? means : { merged: carried, covered: new Set() } });
+    });
   }
 
-  private seenIn(state: KeyState): ReadonlySet<WriteId> {
-    const ids = new Set(state.siblings.map(({ writeId }) => writeId));
-    const written = this.writes.filter(({ writeId }) => ids.has(writeId));
-    return new Set([...ids, ...written.flatMap(({ supersedes }) => [...supersedes])]);
+  private deliver({ message, run, reversed, to }: Extract<Step, { kind: 'deliver' }>): void {
+    const first = message % Math.max(1, this.messages.length);
+    const some = this.messages.slice(first, first + run);
+    for (const { part, means } of reversed ? some.toReversed() : some) {
+      const incoming = completed(this.replica(to), part);
+      if (part.requires.length > 0) this.lastParts[incoming === undefined ? 'refused' : 'merged']++;
+      if (incoming !== undefined) this.mergeInto(to, incoming, means);
+    }
   }
 
-  private mergeInto(at: number, message: KeyState | undefined): void {
-    if (message === undefined) return;
-    this.replicas[this.index(at)] = merge(this.replica(at), message, this.sole).state;
+  private mergeInto(at: number, incoming: KeyState, means: Meaning): void {
+    this.replicas[this.index(at)] = merge(this.replica(at), incoming, this.sole).state;
+    this.meanings[this.index(at)] = bothOf(this.meaning(at), means);
+    this.expectShown(`replica ${this.index(at)}`, this.replica(at), this.meaning(at));
+  }
+
+  private expectShown(who: string, state: KeyState, means: Meaning): void {
+    const shown = state.siblings.map(({ writeId }) => writeId).join();
+    const expected = shownBy(means).join();
+    if (shown !== expected) this.wrong.push(`${who} shows ${shown} instead of ${expected}`);
+  }
+
+  private restart(at: number): void {
+    this.serials[this.index(at)] = (this.serials[this.index(at)] ?? 0) + 1;
   }
 
   private replica(at: number): KeyState {
     return must(this.replicas[this.index(at)], 'an index below the number of replicas');
+  }
+
+  private meaning(at: number): Meaning {
+    return must(this.meanings[this.index(at)], 'an index below the number of replicas');
   }
 
   private index(at: number): number {
@@ -193,7 +275,13 @@ function bodyOf(length: number): Uint8Array {
 }
 
 export type Step =
-  | { readonly kind: 'get'; readonly from: readonly number[]; readonly page: number }
+  | {
+      readonly kind: 'get';
+      readonly from: readonly number[];
+      /** Which siblings are shown, a bit each; 0 for all. */
+      readonly page: number;
+      readonly maxBytes: number;
+    }
   | {
       readonly kind: 'put';
       readonly at: number;
@@ -203,13 +291,25 @@ export type Step =
       readonly retriedByClient: boolean;
     }
   | { readonly kind: 'retry'; readonly write: number; readonly at: number }
-  | { readonly kind: 'deliver'; readonly message: number; readonly to: number }
+  | {
+      readonly kind: 'deliver';
+      readonly message: number;
+      /** So many messages, sent one after the other. */
+      readonly run: number;
+      readonly reversed: boolean;
+      readonly to: number;
+    }
   | { readonly kind: 'sync'; readonly from: number; readonly to: number }
-  | { readonly kind: 'send'; readonly from: number; readonly page: number }
-  | { readonly kind: 'restart'; readonly at: number };
+  | { readonly kind: 'send'; readonly from: readonly number[]; readonly maxBytes: number }
+  | { readonly kind: 'restart'; readonly at: number }
+  /** The disk is empty after it. */
+  | { readonly kind: 'lose'; readonly at: number };
 
 const replica = fc.nat({ max: 3 });
+const some = fc.array(replica, { minLength: 1, maxLength: 2 });
 const page = fc.oneof({ arbitrary: fc.constant(0), weight: 2 }, fc.nat({ max: 255 }));
+/** One sibling a part, or some. */
+const maxBytes = fc.oneof(fc.constant(1), fc.integer({ min: 100, max: 500 }));
 const kind = <const K extends string>(name: K) => fc.constant(name);
 
 const steps = fc.array<Step>(
@@ -226,19 +326,22 @@ const steps = fc.array<Step>(
         retriedByClient: fc.boolean(),
       }),
     },
+    { weight: 3, arbitrary: fc.record({ kind: kind('get'), from: some, page, maxBytes }) },
+    { weight: 4, arbitrary: fc.record({ kind: kind('retry'), write: fc.nat({ max: 40 }), at: replica }) },
     {
-      weight: 3,
+      weight: 4,
       arbitrary: fc.record({
-        kind: kind('get'),
-        from: fc.array(replica, { minLength: 1, maxLength: 2 }),
-        page,
+        kind: kind('deliver'),
+        message: fc.nat({ max: 60 }),
+        run: fc.integer({ min: 1, max: 4 }),
+        reversed: fc.boolean(),
+        to: replica,
       }),
     },
-    { weight: 4, arbitrary: fc.record({ kind: kind('retry'), write: fc.nat({ max: 40 }), at: replica }) },
-    { weight: 4, arbitrary: fc.record({ kind: kind('deliver'), message: fc.nat({ max: 60 }), to: replica }) },
     { weight: 2, arbitrary: fc.record({ kind: kind('sync'), from: replica, to: replica }) },
-    { weight: 2, arbitrary: fc.record({ kind: kind('send'), from: replica, page }) },
+    { weight: 3, arbitrary: fc.record({ kind: kind('send'), from: some, maxBytes }) },
     { weight: 1, arbitrary: fc.record({ kind: kind('restart'), at: replica }) },
+    { weight: 1, arbitrary: fc.record({ kind: kind('lose'), at: replica }) },
   ),
   { maxLength: 60, size: 'max' },
 );
@@ -248,7 +351,16 @@ export interface Plan {
   readonly steps: readonly Step[];
 }
 
-export const plans: fc.Arbitrary<Plan> = fc.record({ replicas: fc.integer({ min: 2, max: 4 }), steps });
+/** Plans in which disks are lost too: what only they had seen is forgotten. */
+export const plansWithLosses: fc.Arbitrary<Plan> = fc.record({
+  replicas: fc.integer({ min: 2, max: 4 }),
+  steps,
+});
+
+export const plans: fc.Arbitrary<Plan> = plansWithLosses.map((plan) => ({
+  ...plan,
+  steps: plan.steps.filter(({ kind }) => kind !== 'lose'),
+}));
 
 /** Plans in which no write is attempted twice. */
 export const solePlans: fc.Arbitrary<Plan> = plans.map((plan) => ({
@@ -258,10 +370,21 @@ export const solePlans: fc.Arbitrary<Plan> = plans.map((plan) => ({
     .map((step) => (step.kind === 'put' ? { ...step, sole: true } : step)),
 }));
 
+/** The plan with all gets whole. */
+export function withoutPages(plan: Plan): Plan {
+  return { ...plan, steps: plan.steps.map((step) => (step.kind === 'get' ? { ...step, page: 0 } : step)) };
+}
+
 export function execute(plan: Plan): Execution {
   const execution = new Execution(plan.replicas);
   for (const step of plan.steps) execution.run(step);
   return execution;
+}
+
+/** Every state there is at the end of an execution: of replicas, of messages and what they were cut from, and all. */
+export function statesOf({ replicas, messages, sole }: Execution): readonly KeyState[] {
+  const sent = messages.flatMap(({ part, whole }) => [part.state, whole]);
+  return [...replicas, ...sent, replicas.reduce((a, b) => merge(a, b, sole).state)];
 }
 
 /** What all orders and all groupings of merging `states` come to, as hex; one entry when merging is lawful. */
@@ -281,4 +404,17 @@ export function everyMerge(states: readonly KeyState[], sole: ReadonlySet<WriteI
     results.set(set, found);
   }
   return [...(results.get((1 << states.length) - 1)?.keys() ?? [])];
+}
+
+/** Every state of a model that can be reached from `start`; those of one name are one. */
+export function reachable<T>(start: T, name: (state: T) => string, next: (state: T) => Iterable<T>): readonly T[] {
+  const found = new Map([[name(start), start]]);
+  // A map goes on with what is added while it is walked.
+  for (const state of found.values()) {
+    for (const then of next(state)) {
+      const called = name(then);
+      if (!found.has(called)) found.set(called, then);
+    }
+  }
+  return [...found.values()];
 }

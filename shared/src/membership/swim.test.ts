@@ -159,11 +159,24 @@ describe('a probe', () => {
     expect(swim.members()).toEqual([claim('a', 'down'), claim('me', 'alive')]);
   });
 
-  it('makes the next one slower when nobody at all was heard', () => {
-    const suspected = failedCycle(machine('a'));
-    const next = timer(suspected, 'period');
-    const ping300 = timer(suspected, 'ackTimeout');
-    expect(next.dueMs - ping300.dueMs).toBe(2 * 1_000 - 2 * 300);
+  it('that nobody at all answered makes the next one slower, until one is answered', () => {
+    const swim = machine('a');
+    const slow = failedCycle(swim);
+    const slowMs = timer(slow, 'period').dueMs - timer(slow, 'ackTimeout').dueMs;
+    expect(slowMs).toBe(2 * (1_000 - 300));
+    swim.receive('a', ack(sent(slow, 'ping').seq, 1), timer(slow, 'ackTimeout').dueMs);
+    const quick = fire(swim, timer(slow, 'period'));
+    expect(timer(quick, 'period').dueMs - timer(quick, 'ackTimeout').dueMs).toBe(1_000 - 300);
+  });
+
+  it('that failed is told to others, until the member answers', () => {
+    const swim = machine('a', 'b');
+    let begun = started(swim);
+    while (swim.status('a') === 'alive') begun = nextPeriod(swim, 'a', begun);
+    expect(sent(swim.receive('b', ping(), 0), 'ack').updates).toEqual([claim('a', 'suspect')]);
+    while (sent(begun, 'ping').to !== 'a') begun = nextPeriod(swim, 'a', begun);
+    swim.receive('a', ack(sent(begun, 'ping').seq), timer(begun, 'period').dueMs - 900);
+    expect(sent(swim.receive('b', ping(), 0), 'ack').updates).toEqual([]);
   });
 
   it('of the dead is a single ping', () => {
@@ -574,8 +587,11 @@ describe('the roster', () => {
     swim.receive('b', gossip([claim('a', 'suspect', 4)]), 0);
     swim.setRoster(['me', 'a', 'c']);
     expect(swim.members()).toEqual([claim('a', 'suspect', 4), claim('c', 'alive'), claim('me', 'alive')]);
+    swim.receive('a', gossip([], 5), 0);
     swim.setRoster(['me', 'c']);
+    expect(sent(swim.receive('c', ping(), 0), 'ack').updates).toEqual([]);
     swim.setRoster(['me', 'a', 'c']);
+    expect(swim.members()[0]).toEqual(claim('a', 'alive', 0));
     expect(swim.status('a')).toBe('alive');
   });
 

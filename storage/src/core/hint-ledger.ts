@@ -1,4 +1,3 @@
-import { must } from '@circlet/shared/assert.ts';
 import { partsOf } from '@circlet/shared/causality/parts.ts';
 import { encodeState } from '@circlet/shared/causality/state-codec.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
@@ -32,14 +31,18 @@ export class HintLedger {
     for (let after: Locator | undefined; ; ) {
       const entries = store.scan('hints', after, 1000);
       for (const entry of entries) {
-        if (entry.kind === 'corrupt') this.corrupt++;
-        else this.count(entry.at.key, decodeRow(entry.value).owed, +1);
+        if (entry.kind === 'corrupt') {
+          this.corrupt++;
+          continue;
+        }
+        const { owed, hintedAtMs } = decodeRow(entry.value);
+        this.count(entry.at.key, owed, +1);
+        this.observeAge(hintedAtMs);
       }
       const last = entries.at(-1);
       if (last === undefined) break;
       after = last.at;
     }
-    this.observeAges();
   }
 
   /** Targets in name order with how many keys each is owed. */
@@ -62,7 +65,7 @@ export class HintLedger {
     this.store.put('hints', at, encodeRow(row));
     this.count(at.key, before?.owed ?? 0, -1);
     this.count(at.key, row.owed, +1);
-    this.oldestAtMs = Math.min(this.oldestAtMs ?? Number.POSITIVE_INFINITY, row.hintedAtMs);
+    this.observeAge(row.hintedAtMs);
   }
 
   /** The next states owed to `target` behind the key `after`: about `PAGE_BYTES` of them, or one larger state. */
@@ -70,22 +73,24 @@ export class HintLedger {
     const entries: HintEntry[] = [];
     let bytes = 0;
     let cursor: Locator | undefined = after.length === 0 ? undefined : locate(after);
-    for (let scanned = 0; scanned < PAGE_SCAN_MAX; scanned += PAGE_SCAN_STEP) {
+    // Where the target goes on. A corrupt entry has no key that could say it.
+    let reached: FullKey = NO_KEY;
+    for (let scanned = 0; scanned < PAGE_SCAN_MAX || reached.length === 0; scanned += PAGE_SCAN_STEP) {
       const found = this.store.scan('hints', cursor, PAGE_SCAN_STEP);
       if (found.length === 0) return inFrames(entries, NO_KEY);
       for (const entry of found) {
-        const row = entry.kind === 'found' ? decodeRow(entry.value) : undefined;
-        if (row !== undefined && this.isOwedTo(entry.at.key, row, target)) {
-          if (entries.length > 0 && bytes + row.state.length > PAGE_BYTES) {
-            return inFrames(entries, must(cursor, 'a page that ends has begun').key);
-          }
+        cursor = entry.at;
+        if (entry.kind === 'corrupt') continue;
+        const row = decodeRow(entry.value);
+        if (this.isOwedTo(entry.at.key, row, target)) {
+          if (entries.length > 0 && bytes + row.state.length > PAGE_BYTES) return inFrames(entries, reached);
           entries.push(...entriesFor(entry.at.key, row));
           bytes += row.state.length + entry.at.key.length;
         }
-        cursor = entry.at;
+        reached = entry.at.key;
       }
     }
-    return inFrames(entries, must(cursor, 'something was scanned').key);
+    return inFrames(entries, reached);
   }
 
   /** `target` durably covers the state with this digest. Anything merged into the hint since is owed anew. */
@@ -115,6 +120,10 @@ export class HintLedger {
     this.oldestAtMs = Number.isFinite(this.ageSeenMs) ? this.ageSeenMs : undefined;
     this.ageSeenMs = Number.POSITIVE_INFINITY;
     this.ageCursor = undefined;
+  }
+
+  private observeAge(hintedAtMs: number): void {
+    this.oldestAtMs = Math.min(this.oldestAtMs ?? Number.POSITIVE_INFINITY, hintedAtMs);
   }
 
   private isOwedTo(key: FullKey, row: Row, target: string): boolean {

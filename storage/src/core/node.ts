@@ -299,7 +299,9 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     }
     this.mutations++;
     if (from.name === this.options.name) {
-      if (from.boot !== this.options.boot) this.effects.push(notice('alarm', 'identity_clone', { name: from.name }));
+      // Somebody else answered what this life asked; an answer to an earlier life only comes late.
+      const isClone = from.boot !== this.options.boot && from.toBoot === this.options.boot;
+      if (isClone) this.effects.push(notice('alarm', 'identity_clone', { name: from.name }));
       if (message.kind !== 'echoed') return;
     }
     try {

@@ -1,6 +1,6 @@
 import { delta, soleWrites } from '@circlet/shared/causality/context.ts';
 import { type Dot, isActorOf, makeActor } from '@circlet/shared/causality/dot.ts';
-import { lastCounter } from '@circlet/shared/causality/history.ts';
+import { type History, lastCounter } from '@circlet/shared/causality/history.ts';
 import {
   emptyState,
   findWrite,
@@ -60,7 +60,7 @@ export function lead(before: Before, request: Lead, minter: Minter, hinting: Hin
   const known = knownWrite(state, request, minter.serial);
   if (known !== undefined) return known;
 
-  const { dot, serial } = mint(row, state, minter);
+  const { dot, serial } = mint(row, state, request.context.history, minter);
   const { writeId, deleted, writtenAtMs, check, body } = request;
   const sibling: Sibling = { writeId, dots: [dot], deleted, writtenAtMs, check, body };
   const sole = new Set([...soleWrites(request.context), ...soleOf(state, row?.sole ?? 0)]);
@@ -107,17 +107,18 @@ function knownWrite(state: KeyState, request: Lead, serial: number): LeadResult 
 
 /**
  * The next dot. An actor is extended only in the life that began it, on an intact row, and while nothing newer of it is
- * known than the row itself issued; in every other case a new serial starts at 1, so that a row lost, restored,
- * handed off or copied can never make a dot repeat (rule 4).
+ * known, here or to the client, than the row itself issued; in every other case a new serial starts at 1, so that a row
+ * lost, restored, handed off or copied can never make a dot repeat (rule 4).
  */
-function mint(row: Row | undefined, state: KeyState, minter: Minter): { dot: Dot; serial: number } {
+function mint(row: Row | undefined, state: KeyState, shown: History, minter: Minter): { dot: Dot; serial: number } {
   const own = row?.own;
   const extends_ =
     row !== undefined &&
     !row.suspect &&
     own !== undefined &&
     isActorOf(own.actor, minter.node, minter.boot) &&
-    lastCounter(state.history, own.actor) === own.last;
+    lastCounter(state.history, own.actor) === own.last &&
+    lastCounter(shown, own.actor) <= own.last;
   if (extends_) return { dot: { actor: own.actor, counter: own.last + 1 }, serial: minter.serial };
   const serial = minter.serial + 1;
   return { dot: { actor: makeActor(minter.node, minter.boot, serial), counter: 1 }, serial };

@@ -5,10 +5,10 @@ import type { MemberUpdate } from './member.ts';
 import { VirtualCluster } from './virtual-cluster.case.ts';
 
 /*
- * Bounds in simulated milliseconds, for n members, the default config and delays of 1-20 ms; beside each the worst of
- * 2,500 (crash, pause) or 500 seeds at 3, 8 and 16 members.
+ * Bounds in simulated milliseconds, for n members, the default config and delays of 1-20 ms; beside each the worst seen
+ * with 3, 8 and 16 members: 3,500 seeds for a crash, 1,500 for a pause, 500 for half crashed, 200 under lies.
  */
-/** 8.0 s, 13.0 s, 15.3 s. Without any luck: 2n - 1 periods until we probe it ourselves and the longest suspicion. */
+/** 8.0 s, 13.0 s, 15.7 s. Without any luck: 2n - 1 periods until we probe it ourselves and the longest suspicion. */
 const crashSeenMs = (n: number): number => 10_000 + 1_000 * n;
 /** 8.0 s (12.0 with 4), 21.4 s, 39.6 s: each dead member costs periods, and fewer are left to confirm. */
 const halfSeenMs = (n: number): number => 20_000 + 3_000 * n;

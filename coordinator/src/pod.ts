@@ -1,0 +1,109 @@
+import { identityOf, newBoot } from '@circlet/shared/adapters/identity.ts';
+import type { Secrets } from '@circlet/shared/adapters/secrets.ts';
+import { systemClock, systemScheduler } from '@circlet/shared/adapters/system-clock.ts';
+import { Host } from '@circlet/shared/host/host.ts';
+import type { Transport } from '@circlet/shared/host/ports.ts';
+import type { Notice } from '@circlet/shared/machine.ts';
+import type { Answer, ClientRequest } from './core/client.ts';
+import {
+  Coordinator,
+  type CoordinatorOptions,
+  type CoordinatorTimer,
+  type RequestEvent,
+} from './core/coordinator.ts';
+import type { ClusterView, CoordinatorPort, Submission } from './http/port.ts';
+
+/** A coordinator pod without its HTTP server: the machine, the bus, and requests as promises. */
+export interface CoordinatorPodOptions extends Omit<CoordinatorOptions, 'clusterKey'> {
+  readonly name: string;
+  readonly secrets: Secrets;
+  readonly version: string;
+  readonly transport: Transport;
+  readonly notice: (notice: Notice) => void;
+}
+
+/** Shown until a topology is known. */
+const REPLICAS_UNKNOWN = 3;
+
+export class CoordinatorPod implements CoordinatorPort {
+  readonly cluster: ClusterView;
+  private readonly host: Host<RequestEvent, CoordinatorTimer, Answer>;
+  private machine: Coordinator;
+  private readonly waiting = new Map<number, (answer: Answer) => void>();
+  private lastId = 0;
+
+  constructor(options: CoordinatorPodOptions) {
+    const { clusterKey } = options.secrets;
+    const identity = identityOf(options.cluster, clusterKey, 'coordinator', options.name);
+    const build = () => new Coordinator({ ...options, clusterKey });
+    this.machine = build();
+    this.cluster = this.view(options);
+    this.host = new Host({
+      identity,
+      build: (boot) => {
+        if (boot !== identity.boot) this.machine = build();
+        return this.machine;
+      },
+      transport: options.transport,
+      clock: systemClock,
+      scheduler: systemScheduler(),
+      respond: (id, answer) => this.settle(id, answer),
+      notice: options.notice,
+      newBoot,
+      isFatal: () => false,
+      fatal: () => undefined,
+      dropped: (event) => {
+        if (event.kind === 'request') this.settle(event.request.id, INTERNAL_UNSENT);
+      },
+      discarded: () => {
+        for (const id of [...this.waiting.keys()]) this.settle(id, INTERNAL);
+      },
+    });
+  }
+
+  submit(request: Submission): Promise<Answer> {
+    const id = ++this.lastId;
+    return new Promise((resolve) => {
+      this.waiting.set(id, resolve);
+      this.host.deliver({ kind: 'request', request: { ...request, id } as ClientRequest });
+    });
+  }
+
+  /** Requests that wait for their answer. */
+  get underWay(): number {
+    return this.waiting.size;
+  }
+
+  stop(): void {
+    this.host.stop();
+  }
+
+  private settle(id: number, answer: Answer): void {
+    const resolve = this.waiting.get(id);
+    this.waiting.delete(id);
+    resolve?.(answer);
+  }
+
+  private view({ cluster, version }: CoordinatorPodOptions): ClusterView {
+    const machine = () => this.machine;
+    return {
+      clusterId: cluster,
+      version,
+      get replicas() {
+        return machine().topology?.topology.replicas ?? REPLICAS_UNKNOWN;
+      },
+      get ring() {
+        return machine().topology;
+      },
+      get connected() {
+        return machine().isConnected;
+      },
+      node: (name) => ({ reachable: machine().isAlive(name), pulse: machine().pulseOf(name) }),
+      preferences: (vnode) => machine().preferences(vnode),
+    };
+  }
+}
+
+/** The machine broke on the request itself, before it sent anything, or with others under way. */
+const INTERNAL_UNSENT: Answer = { kind: 'failed', failure: { code: 'internal', outcome: 'none' } };
+const INTERNAL: Answer = { kind: 'failed', failure: { code: 'internal', outcome: 'unknown' } };

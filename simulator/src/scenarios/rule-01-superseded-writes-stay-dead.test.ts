@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { Story } from '../story.ts';
+
+/**
+ * X is led by A, whose answer is lost, and again by B. A is cut off with its dot of X while X is read and removed.
+ */
+function twinAttempts(seed: number) {
+  const story = new Story({ seed });
+  const { world, A, B, C } = story;
+  const lost = world.tap({ from: A, to: 'p', kind: 'led' }, 'drop');
+  const put = story.put('p', 'X', { timeoutMs: 1_000 });
+  world.until(() => lost.seen > 0, 1_000);
+  world.isolate(A);
+  const context = story.written(put);
+  expect([story.holds(A), story.holds(B), story.holds(C)]).toEqual([['X'], ['X'], ['X']]);
+  expect(story.stateAt(A)?.siblings[0]?.dots).not.toEqual(story.stateAt(B)?.siblings[0]?.dots);
+  return { story, context };
+}
+
+describe('a write that was superseded stays dead when another attempt at it turns up (rule 1)', () => {
+  it('after a delete by somebody who read it', () => {
+    const { story } = twinAttempts(1);
+    const { world } = story;
+    const read = story.found(story.get('q'));
+    expect(read.values).toEqual(['X']);
+    story.written(story.remove('q', { context: read.context }));
+
+    world.heal();
+    story.untilDrained();
+    for (const via of world.coordinators) expect(story.found(story.get(via, { r: 3 })).values).toEqual([]);
+    story.settle();
+    expect(story.ownersAgree()).toBe(true);
+    expect(story.holds(story.A)).toEqual([]);
+  });
+
+  it('after an overwrite with the context of the put itself', () => {
+    const { story, context } = twinAttempts(2);
+    story.written(story.put('q', 'Y', { context }));
+
+    story.world.heal();
+    story.untilDrained();
+    expect(story.found(story.get('p', { r: 3 })).values).toEqual(['Y']);
+    story.settle();
+    expect(story.holds(story.A)).toEqual(['Y']);
+  });
+
+  it('when the reader met the first attempt only, and the second turns up later', () => {
+    const story = new Story({ seed: 3 });
+    const { world, A, B, C, D, E } = story;
+    // A leads and its answer is lost; A is all that q can reach, while p goes on through B and C.
+    const lost = world.tap({ from: A, to: 'p', kind: 'led' }, 'drop');
+    const put = story.put('p', 'X', { timeoutMs: 1_000 });
+    world.until(() => lost.seen > 0, 1_000);
+    world.cut([A, 'q'], [B, C, D, E, 'p']);
+    story.written(put);
+    world.until(() => world.usable('q').length === 1, 5_000);
+    const read = story.found(story.get('q'));
+    story.written(story.remove('q', { context: read.context, w: 1 }));
+
+    world.heal();
+    world.run(5_000);
+    story.untilDrained();
+    expect(story.found(story.get('p', { r: 3 })).values).toEqual([]);
+    story.settle();
+    expect([story.holds(A), story.holds(B), story.holds(C)]).toEqual([[], [], []]);
+  });
+
+  it('in whatever order the replicas learn of the two dots and the delete', () => {
+    for (const first of [0, 1, 2]) {
+      const { story } = twinAttempts(10 + first);
+      const { world, owners } = story;
+      const read = story.found(story.get('q'));
+      story.written(story.remove('q', { context: read.context }));
+      const late = owners[first] ?? '';
+      world.heal();
+      world.isolate(late);
+      world.run(3_000);
+      story.found(story.get('p'));
+      story.settle();
+      world.heal();
+      world.run(3_000);
+      story.untilDrained();
+      expect(story.found(story.get('q', { r: 3 })).values).toEqual([]);
+      story.settle();
+      expect(story.ownersAgree()).toBe(true);
+    }
+  });
+});
