@@ -20,7 +20,8 @@ export interface Running {
 const BIN = join(import.meta.dirname, '..', 'bin', 'circlet.mjs');
 
 interface RunOptions {
-  readonly stdin?: Buffer | string;
+  /** Null: the test writes to it and ends it. */
+  readonly stdin?: Buffer | string | null;
   readonly env?: Readonly<Record<string, string>>;
   readonly nodeArgs?: readonly string[];
 }
@@ -39,7 +40,7 @@ export function startCli(args: readonly string[], { stdin, env, nodeArgs }: RunO
   });
   // A command that ends without reading its input is no failure of the test.
   child.stdin.on('error', () => undefined);
-  child.stdin.end(stdin ?? '');
+  if (stdin !== null) child.stdin.end(stdin ?? '');
   const done = new Promise<Ran>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, stdout: Buffer.concat(out), stderr: said }));
@@ -61,6 +62,7 @@ export function temporaryFolder(): { path: string; file: (name: string) => strin
   };
 }
 
+/** Stdout as JSON, for matchers. */
 export function jsonOf(ran: Ran): unknown {
-  return JSON.parse(ran.stdout.toString()) as unknown;
+  return JSON.parse(ran.stdout.toString());
 }

@@ -79,6 +79,18 @@ export class Supervisor {
     for (const child of this.children.values()) child.signal('SIGKILL');
   }
 
+  /** Throws when it is not running. */
+  pidOf(name: string): number {
+    const { pid } = this.running(name);
+    if (pid === undefined) throw new CommandRefused(`${name} did not start`);
+    return pid;
+  }
+
+  /** Of everything that is running. */
+  pids(): readonly number[] {
+    return [...this.children.values()].flatMap(({ hasExited, pid }) => (hasExited || pid === undefined ? [] : [pid]));
+  }
+
   private launch(name: string): void {
     const child = new Child(this.known(name), () => {
       if (this.children.get(name) === child) this.writeClusterFile();

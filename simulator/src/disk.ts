@@ -1,7 +1,7 @@
 import { MemoryStore } from '@circlet/storage/core/memory-store.ts';
 import type { Store } from '@circlet/storage/core/store.ts';
 
-/** What survives a pod's process. Opened anew at each start; only committed turns are in it. */
+/** What survives a pod's process. Opened anew after each crash; only committed turns are in it. */
 export interface Disk {
   open(): Store;
 }

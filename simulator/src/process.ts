@@ -21,11 +21,12 @@ export class Process {
   private state: 'running' | 'frozen' | 'dead' = 'running';
   private backlog: (() => void)[] = [];
   private alarm = 0;
+  private jumpedMs = 0;
 
   constructor(time: VirtualTime, skew: ClockSkew) {
     this.time = time;
     this.clock = {
-      now: () => ({ monoMs: time.nowMs + skew.monoMs, wallMs: time.nowMs + skew.wallMs }),
+      now: () => ({ monoMs: time.nowMs + skew.monoMs + this.jumpedMs, wallMs: time.nowMs + skew.wallMs }),
     };
     this.scheduler = {
       defer: (run) => this.after(TURN_DELAY_MS, run),
@@ -50,6 +51,11 @@ export class Process {
   end(): void {
     this.state = 'dead';
     this.backlog = [];
+  }
+
+  /** The monotonic clock leaps, as after a suspended machine went on. */
+  jump(ms: number): void {
+    this.jumpedMs += ms;
   }
 
   freeze(): void {

@@ -4,7 +4,7 @@ import type { Answer, Condition, Failure, NewWrite, Quorum, Reading } from '@cir
 import { must } from '@circlet/shared/assert.ts';
 import type { Context } from '@circlet/shared/causality/context.ts';
 import type { KeyState, Sibling } from '@circlet/shared/causality/key-state.ts';
-import { latin1 } from '@circlet/shared/codec/bytes.ts';
+import { equalBytes, latin1 } from '@circlet/shared/codec/bytes.ts';
 import { siphash } from '@circlet/shared/hash/siphash.ts';
 import { TIMEOUT_MS_DEFAULT } from '@circlet/shared/protocol/limits.ts';
 import { type FullKey, fullKey } from '@circlet/shared/ring/key.ts';
@@ -173,8 +173,8 @@ export class Story {
   /** Whether all owners have a row and all rows are the same bytes. */
   ownersAgree(key = this.key): boolean {
     const owners = this.preferences(key).filter((p) => p.role === 'primary');
-    const states = owners.map(({ node }) => this.row(node, 'rows', key)?.state);
-    return states.every((state) => state !== undefined && latin1(state) === latin1(must(states[0], 'a state')));
+    const [first, ...others] = owners.map(({ node }) => this.row(node, 'rows', key)?.state);
+    return first !== undefined && others.every((state) => state !== undefined && equalBytes(state, first));
   }
 
   // ---- requests as the HTTP layer makes them ----

@@ -196,8 +196,12 @@ export class World {
     this.trace.add(this.nowMs, `crash ${id}`);
     pod.process?.end();
     this.bus.unplug(id);
-    if (pod.role === 'storage') pod.node = undefined;
-    else pod.host = pod.machine = undefined;
+    if (pod.role === 'storage') {
+      pod.node = undefined;
+      pod.store = pod.disk.open();
+    } else {
+      pod.host = pod.machine = undefined;
+    }
   }
 
   /** Dies in the turn that handles the next frame of this kind. */
@@ -214,7 +218,6 @@ export class World {
   restart(id: string, skew?: ClockSkew): void {
     const pod = this.pod(id);
     if (pod.process?.isDead === false) this.crash(id);
-    if (pod.role === 'storage') pod.store = pod.disk.open();
     this.start(id, skew);
   }
 
@@ -243,6 +246,11 @@ export class World {
   thaw(id: string): void {
     this.trace.add(this.nowMs, `thaw ${id}`);
     this.pod(id).process?.thaw();
+  }
+
+  /** The pod's monotonic clock leaps. */
+  jump(id: string, ms: number): void {
+    this.pod(id).process?.jump(ms);
   }
 
   // ---- the bus ----

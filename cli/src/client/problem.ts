@@ -23,7 +23,7 @@ export function problemFrom(
   return {
     status,
     code: optionalText(fields, 'code') ?? `http_${status}`,
-    detail: optionalText(fields, 'detail') ?? optionalText(fields, 'title'),
+    detail: optionalText(fields, 'detail'),
     traceId: optionalText(fields, 'traceId'),
     outcome: isWrite ? outcomeOf(fields['outcome'], status) : undefined,
     need: optionalAmount(fields, 'need'),

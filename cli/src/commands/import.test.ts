@@ -1,7 +1,9 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Ran, jsonOf, runCli, startCli, temporaryFolder } from '../cli.case.ts';
+import { type Ran, runCli, startCli, temporaryFolder } from '../cli.case.ts';
 import { FakeServer, VALUE_BYTES_MAX, problemBody } from '../fake-server.case.ts';
+import type { ErrorEntry } from '../import/errors-file.ts';
 import type { Report } from '../import/report.ts';
 
 let fake: FakeServer;
@@ -32,10 +34,16 @@ async function importFile(file: string, ...args: string[]): Promise<Ran> {
 }
 
 function reportIn(ran: Ran): Report {
-  return jsonOf(ran) as Report;
+  const report: Report = JSON.parse(ran.stdout.toString());
+  return report;
 }
 
-const firstAttempt = (headers: { 'idempotency-key'?: unknown }): boolean =>
+function entriesIn(errorsFile: string): ErrorEntry[] {
+  const lines = readFileSync(errorsFile, 'utf8').trimEnd().split('\n');
+  return lines.map((line): ErrorEntry => JSON.parse(line));
+}
+
+const firstAttempt = (headers: IncomingHttpHeaders): boolean =>
   fake.puts().filter((each) => each.headers['idempotency-key'] === headers['idempotency-key']).length === 1;
 
 test('NDJSON: every line under its key, byte for byte, and a report', async () => {
@@ -203,11 +211,7 @@ test('failed records: counted, told, kept with their reason, and importable agai
   );
   expect(ran.stderr).toContain('circlet: cannot store line 3: value_too_large (413)');
   expect(ran.stderr).toContain(`3 records of ${file} failed.`);
-  const entries = readFileSync(errors, 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-  expect(entries.toSorted((a, b) => Number(a['line']) - Number(b['line']))).toMatchObject([
+  expect(entriesIn(errors).toSorted((a, b) => a.line - b.line)).toMatchObject([
     { line: 2, record: 2, key: null, code: 'malformed', status: null, outcome: 'none', input: '{"id":' },
     {
       line: 3,
@@ -235,10 +239,7 @@ test('a failed CSV row is kept as the JSON that would have been stored, and has 
   expect(ran.code).toBe(1);
   expect(ran.stderr).toContain('The write may have happened, or appear later.');
   fake.trick = () => undefined;
-  const inputs = readFileSync(errors, 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line) => (JSON.parse(line) as { input: string }).input);
+  const inputs = entriesIn(errors).map((entry) => entry.input);
   expect(inputs).toEqual(['{"id":"1","name":"Anna"}']);
   expect(
     (
@@ -287,10 +288,7 @@ test('--if-absent counts what is there already', async () => {
 
 test('Ctrl-C in the middle: what is under way is finished, and going on stores each record once', async () => {
   const file = input('people.ndjson', people(300));
-  let release = (): void => undefined;
-  const held = new Promise<void>((resolve) => {
-    release = resolve;
-  });
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
   fake.trick = () => (fake.puts().length > 100 ? { kind: 'wait', until: held } : undefined);
   const running = startCli([
     'import',
@@ -315,10 +313,11 @@ test('Ctrl-C in the middle: what is under way is finished, and going on stores e
   const report = reportIn(ran);
   expect(report).toMatchObject({
     ending: 'stopped',
-    records: 108,
+    // The 109th was read and waited for a free slot.
+    records: 109,
     stored: 108,
     failed: 0,
-    unsettled: 0,
+    unsettled: 1,
     settledUpTo: 108,
   });
   expect(ran.stderr).toContain(
@@ -333,7 +332,7 @@ test('Ctrl-C in the middle: what is under way is finished, and going on stores e
   expect(fake.writes).toBe(300);
 });
 
-test('a second Ctrl-C does not wait, and an import on a silent pipe stops at the first', async () => {
+test('a second Ctrl-C does not wait', async () => {
   fake.trick = () => ({ kind: 'wait', until: new Promise(() => undefined) });
   const hanging = startCli(['import', 'b', input('p.ndjson', people(2)), '--key', 'id', '--url', fake.url]);
   await expect.poll(() => fake.puts().length, { timeout: 20_000 }).toBe(2);
@@ -341,6 +340,18 @@ test('a second Ctrl-C does not wait, and an import on a silent pipe stops at the
   await expect.poll(() => hanging.said(), { timeout: 20_000 }).toContain('Stopping');
   hanging.child.kill('SIGINT');
   expect((await hanging.done).code).toBe(130);
+});
+
+test('Ctrl-C while nothing comes through the pipe stops at once', async () => {
+  const running = startCli(['import', 'b', '-', '--format', 'ndjson', '--key', 'id', '--url', fake.url], {
+    stdin: null,
+  });
+  running.child.stdin?.write('{"id":"p1"}\n');
+  await expect.poll(() => fake.writes, { timeout: 20_000 }).toBe(1);
+  running.child.kill('SIGINT');
+  const ran = await running.done;
+  expect(ran.code).toBe(130);
+  expect(ran.stderr).toContain('To go on (give it the same input): circlet import b - ');
 });
 
 test('SIGTERM while records wait for another attempt: they are neither stored nor failed', async () => {

@@ -63,7 +63,7 @@ test('type, metadata and context travel along; JSON gives the next context', asy
     'circlet-meta-colour': 'dark red',
     'circlet-meta-size': '',
   });
-  const document = jsonOf(first);
+  const document: { context: string; etag: string } = JSON.parse(first.stdout.toString());
   expect(document).toEqual({
     bucket: 'b',
     key: 'k',
@@ -71,14 +71,14 @@ test('type, metadata and context travel along; JSON gives the next context', asy
     etag: expect.any(String),
     idempotencyKey: expect.any(String),
   });
-  const { context, etag } = document as { context: string; etag: string };
+  const { context, etag } = document;
   expect((await put(['b', 'k', 'two', '--context', context])).code).toBe(0);
   expect(fake.values('b', 'k')).toEqual([Buffer.from('two')]);
   expect(await put(['b', 'k', 'three', '--if-match', etag])).toEqual({
     code: 7,
     stdout: Buffer.alloc(0),
     stderr:
-      'circlet: cannot write b/k: precondition_failed (412): precondition_failed. Nothing was written. Read the key again and decide anew. [trace feed]\n',
+      'circlet: cannot write b/k: precondition_failed (412). Nothing was written. Read the key again and decide anew. [trace feed]\n',
   });
 });
 
@@ -145,7 +145,9 @@ test('a value over the limit is refused by the cluster, in one line', async () =
 });
 
 test('a context of another key is refused', async () => {
-  const { context } = jsonOf(await put(['b', 'k', 'v', '-o', 'json'])) as { context: string };
+  const { context }: { context: string } = JSON.parse(
+    String((await put(['b', 'k', 'v', '-o', 'json'])).stdout),
+  );
   const ran = await put(['b', 'other', 'v', '--context', context]);
   expect(ran.code).toBe(2);
   expect(ran.stderr).toContain(
@@ -189,7 +191,9 @@ test('delete: once it is there, once it is not, and both succeed', async () => {
 });
 
 test('delete with a context leaves what that did not see', async () => {
-  const { context } = jsonOf(await put(['b', 'k', 'one', '-o', 'json'])) as { context: string };
+  const { context }: { context: string } = JSON.parse(
+    String((await put(['b', 'k', 'one', '-o', 'json'])).stdout),
+  );
   await put(['b', 'k', 'two']);
   expect((await runCli(['delete', '--url', fake.url, 'b', 'k', '--context', context])).code).toBe(0);
   expect(fake.values('b', 'k')).toEqual([Buffer.from('two')]);

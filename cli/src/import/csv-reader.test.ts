@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { CsvReader } from './csv-reader.ts';
 import { type AnyRecord, InputError } from './record.ts';
@@ -127,9 +127,7 @@ test('any table comes back as it was written, wherever the chunks end', () => {
           record.kind === 'record' ? Object.entries(JSON.parse(record.value.toString())) : record.reason,
         );
         const expected = rows.map(([id, row]) =>
-          Object.entries({
-            ...Object.fromEntries([['id', String(id)], ...names.map((name, i) => [name, row[i]])]),
-          }),
+          Object.entries(Object.fromEntries([['id', String(id)], ...names.map((name, k) => [name, row[k]])])),
         );
         expect(values).toEqual(expected);
       },

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { headerFault, parseCsvRecord, rowToJson } from './csv.ts';
 
@@ -52,15 +52,14 @@ test('what a row holds is what its JSON holds', () => {
     fc.property(
       fc.uniqueArray(fc.tuple(name, fc.string()), { selector: ([key]) => key, minLength: 1 }),
       (row) => {
-        const parsed: unknown = JSON.parse(
+        const parsed: Record<string, string> = JSON.parse(
           rowToJson(
             row.map(([key]) => key),
             row.map(([, value]) => value),
           ),
         );
-        expect(Object.entries(parsed ?? {}).toSorted()).toEqual(
-          row.map(([key, value]) => [key, value]).toSorted(),
-        );
+        expect(Object.keys(parsed).length).toBe(row.length);
+        for (const [key, value] of row) expect(parsed[key]).toBe(value);
       },
     ),
   );

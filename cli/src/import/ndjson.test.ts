@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { NdjsonReader } from './ndjson.ts';
 import type { AnyRecord } from './record.ts';

@@ -20,13 +20,17 @@ export interface StatePart {
   readonly requires: readonly Dot[];
 }
 
-/** At most about `maxBytes` each. A sibling is never cut. */
+/** At most `maxBytes` each, with what it requires; a part of one sibling may be larger, for none is ever cut. */
 export function partsOf(state: KeyState, maxBytes: number): readonly StatePart[] {
-  if (state.siblings.length <= 1) return [{ state, requires: [] }];
-  const headBytes = headSize(state);
+  const { siblings } = state;
+  if (siblings.length <= 1) return [{ state, requires: [] }];
+  const wholeHeadBytes = headSize(state);
+  if (siblings.reduce((sum, { body }) => sum + body.length, wholeHeadBytes) <= maxBytes) return [{ state, requires: [] }];
+  // In parts every dot may cost its bytes again: as a range of its own, or among what the last part requires.
+  const headBytes = siblings.reduce((sum, { dots }) => sum + dotsBytes(dots), wholeHeadBytes);
   const groups: Sibling[][] = [[]];
   let size = headBytes;
-  for (const sibling of state.siblings) {
+  for (const sibling of siblings) {
     const group = must(groups.at(-1), 'there is always a group');
     if (group.length > 0 && size + sibling.body.length > maxBytes) {
       groups.push([sibling]);
@@ -42,6 +46,11 @@ export function partsOf(state: KeyState, maxBytes: number): readonly StatePart[]
     ...groups.map((group) => ({ state: only(group), requires: [] })),
     { state: { ...state, siblings: last }, requires: requires.toSorted(compareDots) },
   ];
+}
+
+/** At most: an actor with its length, and a counter. */
+function dotsBytes(dots: readonly Dot[]): number {
+  return dots.reduce((sum, { actor }) => sum + actor.length + 9, 0);
 }
 
 /** The whole state, from all its parts in order. */

@@ -9,7 +9,10 @@ import { FRAME_BYTES_MAX } from './limits.ts';
 export const topologyAsk = struct({});
 /** The answer to either question by a pod that has a topology. */
 export const topologyTold = struct({ document: bytes(FRAME_BYTES_MAX) });
-/** "I have signed this; who else?" Answered with the receiver's own signature, or with its topology. */
+/**
+ * "I have signed this; who else?" Answered with the receiver's own signature, which counts only in the life of the pod
+ * that it is addressed to, or with its topology.
+ */
 export const foundingCall = struct({ signature });
 export const foundingSigned = struct({ signature });
 

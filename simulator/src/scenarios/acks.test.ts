@@ -5,9 +5,9 @@ describe('W copies are on W different replicas', () => {
   it('however often the acknowledgement of one of them is delivered', () => {
     const story = new Story({ seed: 1 });
     const { world, A, B, C } = story;
+    world.tap({ from: C, to: 'p' }, 'drop');
     world.tap({ to: 'p', kind: 'led' }, { copyAfterMs: 1 });
     world.tap({ to: 'p', kind: 'merged' }, { copyAfterMs: 1 });
-    world.tap({ from: C, to: 'p' }, 'drop');
     const put = story.put('p', 'X', { w: 3, sloppy: false, timeoutMs: 1_000 });
     expect(story.failed(put)).toMatchObject({ need: 3, got: 2, outcome: 'unknown' });
     expect([story.holds(A), story.holds(B)]).toEqual([['X'], ['X']]);

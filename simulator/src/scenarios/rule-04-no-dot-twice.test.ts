@@ -56,7 +56,7 @@ describe('no dot is ever issued twice (law 3, rule 4)', () => {
     story.damage(A);
     story.written(story.put('p', 'Y'));
     expect(story.stateAt(A)?.siblings).toHaveLength(1);
-    expect(story.found(story.get('q', { r: 3 })).values).toEqual(['X', 'Y']);
+    expect(story.found(story.get('q')).values).toEqual(['X', 'Y']);
     story.settle();
     expect(story.found(story.get('p', { r: 3 })).values).toEqual(['X', 'Y']);
     expect(world.alarms.map(({ notice }) => notice.event)).not.toContain('dot_issued_twice');

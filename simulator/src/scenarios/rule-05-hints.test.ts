@@ -19,7 +19,6 @@ describe('a fallback keeps one state for each key, and owes it (rules 5 and 6)',
     world.restart(A);
     world.until(() => world.usable('p').length === 3, 5_000);
     story.written(story.put('p', 'for B'));
-    story.untilDrained();
     world.restart(B);
     world.run(3_000);
     story.untilDrained();

@@ -41,12 +41,14 @@ export class Founding {
     return this.config.members.map((member) => member.name).filter((name) => !this.signatures.has(name));
   }
 
-  /** Takes a signature; says why not if it is not for this cluster to be. */
-  add(from: string, theirs: Signature): 'taken' | 'forged' | 'other configuration' {
+  /** Why a signature is not for this cluster to be. */
+  flawOf(from: string, theirs: Signature): 'forged' | 'other configuration' | undefined {
     if (theirs.name !== from || !isGenuine(this.key, theirs)) return 'forged';
-    if (theirs.config !== this.own.config) return 'other configuration';
-    this.signatures.set(from, theirs);
-    return 'taken';
+    return theirs.config === this.own.config ? undefined : 'other configuration';
+  }
+
+  add(theirs: Signature): void {
+    this.signatures.set(theirs.name, theirs);
   }
 
   /** Epoch 1, once everybody has signed. */

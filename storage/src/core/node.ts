@@ -8,7 +8,7 @@ import type { SwimEffect } from '@circlet/shared/membership/contract.ts';
 import { Swim } from '@circlet/shared/membership/swim.ts';
 import { Prng } from '@circlet/shared/prng.ts';
 import { addressOf, type FrameHeader } from '@circlet/shared/protocol/frame.ts';
-import { STATE_PART_BYTES_MAX } from '@circlet/shared/protocol/limits.ts';
+import { STATE_PART_BYTES_MAX, TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
 import {
   isReplicaRequest,
   type Message,
@@ -67,6 +67,8 @@ const HINT_OFFER_MS = 1_000;
 const ECHO_RETRY_MS = 100;
 /** A survivor of a whole-cluster outage must not wait for peers that are gone. */
 const PEER_ECHO_WAIT_MS = 2_000;
+/** What a sender may err by about our clock. */
+const CLOCK_ERROR_MS = 10_000;
 
 export class StorageNode implements Machine<StorageEvent, StorageEffect> {
   mutations = 0;
@@ -338,6 +340,8 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
         return;
       }
       case 'hintOffer': {
+        // What a disk outside the topology covers is worth nothing to the slot (rules 6 and 11).
+        if (!this.isMember) return;
         const pull = this.pulls.offered(from.name, message.keys, this.now.monoMs);
         if (pull !== undefined) this.effects.push(toPeer(from.name, { kind: 'hintPull', ...pull }));
         return;
@@ -370,15 +374,17 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
       return;
     }
     if (this.founding === undefined) return;
-    const verdict = this.founding.add(from.name, message.signature);
-    if (verdict !== 'taken') {
-      this.effects.push(notice('warn', 'founding_mismatch', { from: from.name, reason: verdict }));
-      return;
+    const flaw = this.founding.flawOf(from.name, message.signature);
+    if (flaw !== undefined) {
+      this.effects.push(notice('warn', 'founding_mismatch', { from: from.name, reason: flaw }));
+    } else if (message.kind === 'foundingCall') {
+      this.effects.push(send(addressOf(from), { kind: 'foundingSigned', signature: this.founding.own }));
+    } else if (from.toBoot === this.options.boot) {
+      // Only what was signed for this life: its signer had an empty store a moment ago. A call, or an answer to an
+      // earlier life, may be as old as the cluster that its signer belongs to by now.
+      this.founding.add(message.signature);
+      this.concludeFounding();
     }
-    if (message.kind === 'foundingCall') {
-      this.effects.push(toPeer(from.name, { kind: 'foundingSigned', signature: this.founding.own }));
-    }
-    this.concludeFounding();
   }
 
   private tellTopology(to: FrameHeader): void {
@@ -441,7 +447,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     }
     const reason = this.reasonToRefuse(from, message);
     if (reason !== undefined) {
-      this.refuse(from, message.id, reason);
+      this.refuse(from, message, reason);
       return;
     }
     try {
@@ -457,18 +463,29 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
 
   private reasonToRefuse(from: FrameHeader, message: ReplicaRequest): RefusalReason | undefined {
     if (from.toBoot !== this.options.boot) return 'wrong_boot';
-    if (message.deadlineMs < this.now.monoMs) return 'expired';
+    // A deadline further away than any that is given comes from a sender that has our clock wrong.
+    const leftMs = message.deadlineMs - this.now.monoMs;
+    if (leftMs < 0 || leftMs > TIMEOUT_MS_MAX + CLOCK_ERROR_MS) return 'expired';
     if (!this.sameEpoch(from)) return 'wrong_epoch';
     if (!this.readiness.ready) return 'not_ready';
     if (message.kind === 'read') return undefined;
     if (this.store.readOnly) return 'read_only';
-    if (message.kind === 'lead' && this.answered.isFull) return 'busy';
+    if (message.kind === 'lead' && this.answered.isFull(this.now.monoMs)) return 'busy';
     return undefined;
   }
 
-  private refuse(to: FrameHeader, id: number, reason: RefusalReason): void {
-    const monoMs = Math.floor(this.now.monoMs);
-    this.effects.push(send(addressOf(to), { kind: 'refused', id, reason, monoMs }));
+  private refuse(to: FrameHeader, message: ReplicaRequest, reason: RefusalReason): void {
+    const { id, deadlineMs } = message;
+    const { monoMs } = this.now;
+    const answer = { kind: 'refused', id, reason, monoMs: Math.floor(monoMs) } as const;
+    // Nor may a copy be led after this: the client may have been told that nothing was. What is asked again under the
+    // same id (rule 15) is no copy.
+    const isFinal = message.kind === 'lead' && reason !== 'wrong_boot' && reason !== 'expired';
+    if (isFinal && this.answered.hasRoomForRefusals(monoMs)) {
+      this.mutations++;
+      this.answered.remember(to.boot, id, [answer], deadlineMs, monoMs);
+    }
+    this.effects.push(send(addressOf(to), answer));
     this.effects.push(notice('debug', 'request_refused', { reason }));
   }
 
@@ -509,14 +526,14 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     const lookup = this.store.get(isOwner ? 'rows' : 'hints', at);
     const before = this.before(lookup);
     const owed = isOwner ? 0 : message.owedSlots;
-    const barred = this.barred(isOwner, message.owedSlots, before);
+    const barred = this.barred(isOwner, message, before);
     if (barred !== undefined) {
-      this.refuse(from, message.id, barred);
+      this.refuse(from, message, barred);
       return;
     }
     const result = lead(before, message, this.minter, { owed, wallMs: this.now.wallMs });
     if (result.kind === 'refused') {
-      this.refuse(from, message.id, result.reason);
+      this.refuse(from, message, result.reason);
       return;
     }
     this.mutations++;
@@ -541,9 +558,9 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     const { at, isOwner } = this.place(message.key);
     const before = this.before(this.store.get(isOwner ? 'rows' : 'hints', at));
     const owed = isOwner ? 0 : message.owedSlots;
-    const barred = this.barred(isOwner, message.owedSlots, before);
+    const barred = this.barred(isOwner, message, before);
     if (barred !== undefined) {
-      this.refuse(from, message.id, barred);
+      this.refuse(from, message, barred);
       return;
     }
     const incoming = decodeState(message.state);
@@ -552,11 +569,11 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     const result = mergeInto(before, part, message.sole, message.heals, this.minter, hinting);
     if (result.kind === 'clone') {
       this.effects.push(notice('alarm', 'identity_clone', { name: this.options.name }));
-      this.refuse(from, message.id, 'internal');
+      this.refuse(from, message, 'internal');
       return;
     }
     if (result.kind === 'incomplete') {
-      this.refuse(from, message.id, 'incomplete');
+      this.refuse(from, message, 'incomplete');
       return;
     }
     this.mutations++;
@@ -566,9 +583,14 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
   }
 
   /** Why a write may not be taken here, whatever it says. */
-  private barred(isOwner: boolean, owedSlots: number, before: Before): RefusalReason | undefined {
+  private barred(
+    isOwner: boolean,
+    { key, owedSlots }: MessageOf<'lead'> | MessageOf<'merge'>,
+    before: Before,
+  ): RefusalReason | undefined {
     if (isOwner) return undefined;
-    if (owedSlots === 0) return 'not_owner';
+    const slots = this.ring?.owners(vnodeOf(positionOf(key), this.ring.vnodes)).length ?? 0;
+    if (owedSlots === 0 || owedSlots >= 2 ** slots) return 'not_owner';
     const full = (this.hints?.held ?? 0) >= this.options.hintKeysMax;
     return full && before === undefined ? 'busy' : undefined;
   }
