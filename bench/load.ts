@@ -7,8 +7,8 @@ export interface Phase {
   readonly clients: number;
   readonly operations: number;
   readonly run: (client: number, n: number) => Promise<void>;
-  /** Server processes whose CPU counts. */
-  readonly pids: readonly number[];
+  /** Server processes whose CPU counts, by role. */
+  readonly servers: Readonly<Record<string, readonly number[]>>;
 }
 
 export interface Measured {
@@ -17,17 +17,19 @@ export interface Measured {
   readonly errors: number;
   readonly perSecond: number;
   readonly serverCpuUs: number;
+  readonly cpuUsByRole: Readonly<Record<string, number>>;
   readonly flushesPerOperation: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly p999Ms: number;
 }
 
-export async function measure({ name, clients, operations, run, pids }: Phase): Promise<Measured> {
+export async function measure({ name, clients, operations, run, servers }: Phase): Promise<Measured> {
   const latencies: number[] = [];
   let next = 0;
   let errors = 0;
-  const cpuBefore = cpuUs(pids);
+  const used = () => Object.entries(servers).map(([role, pids]) => [role, cpuUs(pids)] as const);
+  const cpuBefore = new Map(used());
   const flushesBefore = deviceFlushes();
   const startMs = performance.now();
   const client = async (number: number): Promise<void> => {
@@ -46,12 +48,14 @@ export async function measure({ name, clients, operations, run, pids }: Phase): 
   latencies.sort((a, b) => a - b);
   const quantile = (q: number) => latencies[Math.min(latencies.length - 1, Math.floor(q * latencies.length))] ?? 0;
   const done = Math.max(1, latencies.length);
+  const byRole = used().map(([role, us]) => [role, (us - (cpuBefore.get(role) ?? 0)) / done] as const);
   return {
     name,
     operations: latencies.length,
     errors,
     perSecond: latencies.length / seconds,
-    serverCpuUs: (cpuUs(pids) - cpuBefore) / done,
+    serverCpuUs: byRole.reduce((sum, [, us]) => sum + us, 0),
+    cpuUsByRole: Object.fromEntries(byRole),
     flushesPerOperation: (deviceFlushes() - flushesBefore) / done,
     p50Ms: quantile(0.5),
     p99Ms: quantile(0.99),

@@ -55,7 +55,7 @@ async function nothing(client: number, method: 'GET' | 'PUT'): Promise<void> {
   if (answer.status >= 300) throw new Error(`${method} ${answer.status}`);
 }
 
-function row({ name, perSecond, serverCpuUs, p50Ms, p99Ms, p999Ms, flushesPerOperation, errors }: Measured): string {
+function row({ name, perSecond, serverCpuUs, cpuUsByRole, p50Ms, p99Ms, p999Ms, flushesPerOperation, errors }: Measured): string {
   const cells = [
     name.padEnd(10),
     `${serverCpuUs.toFixed(0).padStart(5)} µs CPU`,
@@ -63,27 +63,33 @@ function row({ name, perSecond, serverCpuUs, p50Ms, p99Ms, p999Ms, flushesPerOpe
     `p50 ${p50Ms.toFixed(1)} p99 ${p99Ms.toFixed(1)} p99.9 ${p999Ms.toFixed(1)} ms`,
     `${flushesPerOperation.toFixed(2)} flushes`,
     `${errors} errors`,
+    Object.entries(cpuUsByRole)
+      .map(([role, us]) => `${role} ${us.toFixed(0)}`)
+      .join(' '),
   ];
   return cells.join('   ');
 }
 
+type Servers = Readonly<Record<string, readonly number[]>>;
 const best = new Map<string, number>();
-async function phase(name: string, pids: readonly number[], count: number, run: (client: number, n: number) => Promise<void>, callers = clients) {
-  const measured = await measure({ name, clients: callers, operations: count, run, pids });
+async function phase(name: string, servers: Servers, count: number, run: (client: number, n: number) => Promise<void>, callers = clients) {
+  const measured = await measure({ name, clients: callers, operations: count, run, servers });
   say(row(measured));
   best.set(name, Math.min(best.get(name) ?? Number.POSITIVE_INFINITY, measured.serverCpuUs));
 }
 
 try {
-  const pids = cluster.pids();
-  const nullPid = nullServer.pid ?? 0;
+  const { coordinators, storage, nats } = cluster.layout;
+  const pidsOf = (pods: readonly { readonly name: string }[]) => pods.map(({ name }) => cluster.pid(name));
+  const pids = { coordinator: pidsOf(coordinators), storage: pidsOf(storage), nats: pidsOf(nats) };
+  const nullPid = { null: [nullServer.pid ?? 0] };
   say(`loading ${keys} keys of ${valueBytes} bytes`);
   await phase('load', pids, keys, put);
   for (let round = 1; round <= rounds; round++) {
     say(`round ${round}`);
-    await phase('null put', [nullPid], operations, (client) => nothing(client, 'PUT'));
+    await phase('null put', nullPid, operations, (client) => nothing(client, 'PUT'));
     await phase('put', pids, operations, (client) => put(client, random(keys)));
-    await phase('null get', [nullPid], operations, (client) => nothing(client, 'GET'));
+    await phase('null get', nullPid, operations, (client) => nothing(client, 'GET'));
     await phase('get', pids, operations, (client) => get(client, random(keys)));
   }
   say('one client');

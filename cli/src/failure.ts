@@ -52,12 +52,10 @@ export function reasonOf(error: CircletError): string {
   if (error instanceof UnexpectedAnswerError)
     return `not an answer of the Circlet HTTP API (${error.message})`;
   if (!(error instanceof ProblemError)) return error.message;
-  const { problem } = error;
-  const said = [needed(problem), sentence(problem.detail), sentence(problem.reason)].filter(
-    (part) => part !== '',
-  );
-  const head = `${problem.code} (${problem.status})`;
-  return said.length === 0 ? head : `${head}: ${said.join(', ')}`;
+  const { code, status, reason, detail } = error.problem;
+  const head = `${code} (${status}${reason === undefined ? '' : `, ${reason}`})`;
+  const said = detail === undefined ? needed(error.problem) : detail.trim().replace(/\.$/, '');
+  return said === '' ? head : `${head}: ${said}`;
 }
 
 function needed({ need, got, from }: Problem): string {
@@ -65,37 +63,40 @@ function needed({ need, got, from }: Problem): string {
   return `needed ${plural(need, 'replica')}${from === 'owners' ? ' among the owners' : ''}, got ${got}`;
 }
 
-function sentence(text: string | undefined): string {
-  return (text ?? '').trim().replace(/\.$/, '');
-}
-
 function outcomeOf(error: CircletError, repeatHint: string): string {
-  if (error.outcome === 'none') return 'Nothing was written.';
   if (error.outcome === 'unknown')
     return `The write may have happened, or appear later.${repeatHint && ` ${repeatHint}`}`;
-  return '';
+  const isSaid =
+    error instanceof ProblemError && /nothing was (sent|written)/i.test(error.problem.detail ?? '');
+  return error.outcome === 'none' && !isSaid ? 'Nothing was written.' : '';
 }
 
-const ADVICE: Readonly<Record<string, string>> = {
+/** What this command can do about it, whatever the coordinator said. */
+const OPTIONS: Readonly<Record<string, string>> = {
   unreachable: 'Start the cluster, or name a coordinator with --url or CIRCLET_URL.',
   unexpected_answer: 'Check that --url names a Circlet coordinator.',
+  overloaded: 'With --retry-for 30s this command asks again by itself.',
+  quorum_unavailable: '"circlet status" shows which nodes are down.',
+  timeout: '--timeout allows more.',
+};
+
+/** What to do, from a coordinator that left it out; usually its detail ends with that. */
+const ADVICE: Readonly<Record<string, string>> = {
   invalid_context: 'Use the context that a get of this very key printed.',
   value_too_large: 'Store less under one key, or raise the limit of the cluster.',
   too_many_siblings: 'Read the key and write the resolved value with --context.',
-  overloaded: 'Try again later, or with --retry-for 30s.',
-  quorum_unavailable: 'See "circlet status"; try again, or ask for fewer replicas.',
   stale_replicas: 'Try again: the replicas that are reachable have not caught up.',
-  timeout: 'Try again, or allow more with --timeout.',
   idempotency_mismatch: 'Use another --idempotency-key for another write.',
   precondition_failed: 'Read the key again and decide anew.',
   internal: 'This is a bug of the cluster; report it.',
 };
 
 function adviceOf(error: CircletError): string {
-  return ADVICE[error.code] ?? '';
+  const advised = error instanceof ProblemError && error.problem.detail !== undefined;
+  return OPTIONS[error.code] ?? (advised ? '' : ADVICE[error.code]) ?? '';
 }
 
-const UNAVAILABLE_STATUS = new Set([429, 502, 503, 504]);
+const UNAVAILABLE_STATUS = new Set([408, 429, 502, 503, 504]);
 
 function exitOf(error: CircletError): ExitCode {
   if (error.outcome === 'unknown') return EXIT.unavailable;

@@ -44,7 +44,6 @@ export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions)
       if (!(error instanceof CircletError) || !error.retryable) throw error;
       const waitMs = waitBefore(failures, error.retryAfterMs, clock.random());
       if (clock.now() + waitMs >= endsMs) throw error;
-      if (signal.aborted) throw new Interrupted();
       onRetry?.(error, waitMs);
       await clock.sleep(waitMs, signal);
     }

@@ -12,6 +12,14 @@ export function onFirstSignal(take: StopHandler): void {
   handler = take;
 }
 
+/** For a command that writes: who interrupts it should not believe that nothing was written. */
+export function onSignalSay(tell: () => void): void {
+  onFirstSignal((exit) => {
+    tell();
+    process.exit(exit);
+  });
+}
+
 export function catchSignals(): void {
   process.on('SIGINT', () => stop(EXIT.interrupted));
   process.on('SIGTERM', () => stop(EXIT.terminated));

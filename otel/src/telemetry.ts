@@ -24,6 +24,12 @@ export class Telemetry {
       '# HELP process_resident_memory_bytes Resident memory.',
       '# TYPE process_resident_memory_bytes gauge',
       `process_resident_memory_bytes ${memory.rss}`,
+      '# HELP nodejs_memory_bytes Memory of the JavaScript engine, by kind.',
+      '# TYPE nodejs_memory_bytes gauge',
+      `nodejs_memory_bytes{kind="heap_total"} ${memory.heapTotal}`,
+      `nodejs_memory_bytes{kind="heap_used"} ${memory.heapUsed}`,
+      `nodejs_memory_bytes{kind="external"} ${memory.external}`,
+      `nodejs_memory_bytes{kind="array_buffers"} ${memory.arrayBuffers}`,
     ];
     return `${lines.join('\n')}\n`;
   }

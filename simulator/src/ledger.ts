@@ -15,6 +15,8 @@ export interface LedgerWrite {
   readonly deleted: boolean;
   /** All writes that its context had seen. */
   readonly supersedes: ReadonlySet<WriteId>;
+  /** It was sent without a context and took the one of the coordinator's own read: it may supersede more. */
+  readonly decidesItself: boolean;
   outcome: WriteOutcome;
   /** When the client learnt of its success, and how many owners had it then at least. */
   okMs: number;
@@ -32,11 +34,12 @@ export class Ledger {
   readonly violations: string[] = [];
   private readonly everRead = new Set<WriteId>();
 
-  attempt(writeId: WriteId, deleted: boolean, sent: HeldContext | undefined): LedgerWrite {
+  attempt(writeId: WriteId, deleted: boolean, sent: HeldContext | undefined, decidesItself = false): LedgerWrite {
     const supersedes = sent?.seen ?? new Set();
     const known = this.writes.get(writeId);
     if (known !== undefined) return known;
-    const write = { writeId, deleted, supersedes, outcome: 'pending' as const, okMs: 0, okOwners: 0 };
+    const outcome = 'pending' as const;
+    const write = { writeId, deleted, supersedes, decidesItself, outcome, okMs: 0, okOwners: 0 };
     this.writes.set(writeId, write);
     return write;
   }
@@ -66,12 +69,12 @@ export class Ledger {
     }
     this.checkSiblings(returned, 'a get');
     for (const id of get.atLeast?.seen ?? []) {
-      if (!seen.has(id)) this.blame(`a session read without ${name(id)}, which the session had seen`);
+      if (!this.isAccounted(id, seen)) this.blame(`a session read without ${name(id)}, which the session had seen`);
     }
     if (get.owners === undefined) return { context, seen };
     for (const write of this.writes.values()) {
       if (write.outcome !== 'ok' || write.okMs > get.askedMs || write.okOwners + get.owners <= get.replicas) continue;
-      if (!seen.has(write.writeId)) this.blame(`a strict read without ${name(write.writeId)}, written before on W owners`);
+      if (!this.isAccounted(write.writeId, seen)) this.blame(`a strict read without ${name(write.writeId)}, written before on W owners`);
     }
     return { context, seen };
   }
@@ -82,7 +85,7 @@ export class Ledger {
     this.checkSiblings(siblings, 'at the end');
     for (const write of this.writes.values()) {
       const { writeId, outcome } = write;
-      if (outcome === 'ok' && !covered.has(writeId)) this.blame(`lost: ${name(writeId)}, acknowledged`);
+      if (outcome === 'ok' && !this.isAccounted(writeId, covered)) this.blame(`lost: ${name(writeId)}, acknowledged`);
       if (outcome === 'none' && (this.everRead.has(writeId) || siblings.includes(writeId))) {
         this.blame(`${name(writeId)} was read, of which it was said that it never happened`);
       }
@@ -98,6 +101,12 @@ export class Ledger {
         }
       }
     }
+  }
+
+  /** Whether a write is there or superseded by what is there, or may have been by a delete that chose for itself. */
+  private isAccounted(id: WriteId, seen: ReadonlySet<WriteId>): boolean {
+    if (seen.has(id)) return true;
+    return [...this.writes.values()].some((write) => write.decidesItself && write.outcome !== 'none');
   }
 
   private closure(ids: readonly WriteId[]): ReadonlySet<WriteId> {

@@ -9,6 +9,8 @@ import { siphash } from '@circlet/shared/hash/siphash.ts';
 import { TIMEOUT_MS_DEFAULT } from '@circlet/shared/protocol/limits.ts';
 import { type FullKey, fullKey } from '@circlet/shared/ring/key.ts';
 import { positionOf, vnodeOf } from '@circlet/shared/ring/position.ts';
+import { type Preference, PreferenceLists } from '@circlet/shared/ring/preference-list.ts';
+import type { Ring } from '@circlet/shared/ring/topology.ts';
 import { decodeRow, type Row, stateOf } from '@circlet/storage/core/row.ts';
 import { MemoryStore } from '@circlet/storage/core/memory-store.ts';
 import { locate } from '@circlet/storage/core/hint-ledger.ts';
@@ -43,10 +45,14 @@ export class Story {
   readonly fallbacks: readonly string[];
   /** N, also when there are fewer members. */
   private readonly replicas: number;
+  private readonly ring: Ring;
+  private readonly lists: PreferenceLists;
 
   constructor(options: WorldOptions, name = 'key') {
     this.world = new World(options);
     this.replicas = options.replicas ?? 3;
+    this.ring = this.world.coordinator('p').ring;
+    this.lists = new PreferenceLists(this.ring);
     this.key = keyNamed(name);
     const preferences = this.preferences(this.key);
     this.owners = preferences.filter((p) => p.role === 'primary').map((p) => p.node);
@@ -71,7 +77,7 @@ export class Story {
 
   /** Another key of the same vnode, with the same owners and fallbacks. */
   anotherKey(): FullKey {
-    const { vnodes } = this.world.coordinator('p').ring;
+    const { vnodes } = this.ring;
     const vnode = vnodeOf(positionOf(this.key), vnodes);
     for (let i = 0; ; i++) {
       const key = keyNamed(`another ${i}`);
@@ -79,9 +85,8 @@ export class Story {
     }
   }
 
-  preferences(key: FullKey) {
-    const coordinator = this.world.coordinator('p');
-    return coordinator.preferences(vnodeOf(positionOf(key), coordinator.ring.vnodes));
+  preferences(key: FullKey): readonly Preference[] {
+    return this.lists.of(vnodeOf(positionOf(key), this.ring.vnodes));
   }
 
   // ---- what clients do ----
@@ -170,10 +175,31 @@ export class Story {
     return this.world.storage.reduce((sum, node) => sum + this.world.store(node).count('hints'), 0);
   }
 
+  ownersOf(key: FullKey): readonly string[] {
+    return this.preferences(key).flatMap(({ node, role }) => (role === 'primary' ? [node] : []));
+  }
+
+  /** Dots that stand for two different writes, wherever these are (I9). */
+  doubleDots(keys: readonly FullKey[]): readonly string[] {
+    const doubles: string[] = [];
+    for (const key of keys) {
+      const writes = new Map<string, string>();
+      for (const node of this.world.storage) {
+        for (const { dots, writeId } of this.stateAt(node, 'rows', key)?.siblings ?? []) {
+          for (const { actor, counter } of dots) {
+            const dot = `${actor}:${counter}`;
+            if ((writes.get(dot) ?? writeId) !== writeId) doubles.push(`${dot} stands for two writes`);
+            writes.set(dot, writeId);
+          }
+        }
+      }
+    }
+    return doubles;
+  }
+
   /** Whether all owners have a row and all rows are the same bytes. */
   ownersAgree(key = this.key): boolean {
-    const owners = this.preferences(key).filter((p) => p.role === 'primary');
-    const [first, ...others] = owners.map(({ node }) => this.row(node, 'rows', key)?.state);
+    const [first, ...others] = this.ownersOf(key).map((node) => this.row(node, 'rows', key)?.state);
     return first !== undefined && others.every((state) => state !== undefined && equalBytes(state, first));
   }
 

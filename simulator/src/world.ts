@@ -155,7 +155,7 @@ export class World {
   // ---- pods ----
 
   startAll(): void {
-    for (const pod of this.pods.values()) if (pod.process === undefined) this.start(pod.id);
+    for (const id of this.pods.keys()) if (!this.isRunning(id)) this.start(id);
     const isUp = () => this.coordinators.every((name) => this.usable(name).length === this.storage.length);
     if (this.until(isUp, START_MS_MAX) === undefined) throw new Error('the cluster did not come up');
   }

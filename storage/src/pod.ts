@@ -40,12 +40,25 @@ export class StoragePod {
   constructor(options: StoragePodOptions) {
     const { name, cluster, secrets, transport } = options;
     const { clusterKey } = secrets;
-    const store = new SqliteStore({ path: join(options.dataDir, 'store.sqlite'), cacheKiB: options.cacheKiB });
+    const store = new SqliteStore({
+      path: join(options.dataDir, 'store.sqlite'),
+      cacheKiB: options.cacheKiB,
+    });
     this.store = store;
     const build = (boot: string) => {
       const { founding, hintKeysMax, version } = options;
       const seed = randomInt(2 ** 32);
-      return new StorageNode({ name, boot, cluster, clusterKey, store, seed, founding, hintKeysMax, version });
+      return new StorageNode({
+        name,
+        boot,
+        cluster,
+        clusterKey,
+        store,
+        seed,
+        founding,
+        hintKeysMax,
+        version,
+      });
     };
     const identity = identityOf(cluster, clusterKey, 'storage', name);
     this.node = build(identity.boot);
@@ -72,7 +85,7 @@ export class StoragePod {
       },
       fatal: options.fatal,
     });
-    this.fullProbe = setInterval(() => this.probeSpace(options.notice), FULL_RETRY_MS);
+    this.fullProbe = setInterval(() => this.probeSpace(options), FULL_RETRY_MS);
     this.fullProbe.unref();
   }
 
@@ -87,8 +100,13 @@ export class StoragePod {
     this.store.close();
   }
 
-  private probeSpace(notice: (notice: Notice) => void): void {
-    if (!this.store.readOnly || !this.store.hasRoom()) return;
+  private probeSpace({ notice, fatal }: StoragePodOptions): void {
+    try {
+      if (!this.store.readOnly || !this.store.hasRoom()) return;
+    } catch (error) {
+      fatal(error);
+      return;
+    }
     this.store.readOnly = false;
     notice({ level: 'info', event: 'disk_has_room' });
   }

@@ -259,7 +259,7 @@ test('an answer that trickles for longer than the deadline is not given up', asy
   slow.close();
 });
 
-test('a refusal counts although the server hangs up on the upload', async () => {
+test('a refusal counts although the server does not take the whole upload', async () => {
   const curt = net.createServer((socket) => {
     socket.on('error', () => undefined);
     socket.once('data', () => {

@@ -55,8 +55,11 @@ export class ProblemError extends CircletError {
   }
 }
 
-/** 502 is not the coordinator's: a proxy says it while a pod behind it restarts. */
-const RETRYABLE_STATUS = new Set([429, 502, 503, 504]);
+/**
+ * 408: the request came too slowly to be read. 502 is not the coordinator's: a proxy says it while a pod behind it
+ * restarts.
+ */
+const RETRYABLE_STATUS = new Set([408, 429, 502, 503, 504]);
 
 /** No coordinator took the request: nothing was sent. */
 export class UnreachableError extends CircletError {

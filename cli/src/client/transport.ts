@@ -84,7 +84,6 @@ async function send(
   return await new Promise<HttpAnswer>((resolve, reject) => {
     const outgoing = secure ? https.request(options) : http.request(options);
     let connected = false;
-    let answering = false;
     let movedBytes = 0;
     let timer: NodeJS.Timeout;
 
@@ -118,12 +117,8 @@ async function send(
     outgoing.on('finish', () => {
       if (connected) watchSilence();
     });
-    // A refusal may come while the body is still on its way (413): the answer counts, not the broken upload.
-    outgoing.on('error', (error) => {
-      if (!answering) fail(reasonOf(error));
-    });
+    outgoing.on('error', (error) => fail(reasonOf(error)));
     outgoing.on('response', (incoming) => {
-      answering = true;
       const chunks: Buffer[] = [];
       let bytes = 0;
       incoming.on('data', (chunk: Buffer) => {

@@ -9,7 +9,8 @@ import {
   clientFrom,
   parseHeaderText,
 } from '../settings.ts';
-import { writeJson } from '../terminal.ts';
+import { onSignalSay } from '../signals.ts';
+import { sayError, writeJson } from '../terminal.ts';
 import { checkedName } from './names.ts';
 import { patiently } from './patience.ts';
 
@@ -39,6 +40,7 @@ export function addDelete(program: Command): void {
 async function remove(bucket: string, key: string, options: Options): Promise<ExitCode> {
   const name = checkedName(bucket, key);
   const client = clientFrom(options);
+  onSignalSay(() => sayError('interrupted. The delete may have happened, or appear later.'));
   const attempt = async () => await client.delete(bucket, key, { context: options.context });
   try {
     const deleted = await explaining(

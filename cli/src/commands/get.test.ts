@@ -194,7 +194,7 @@ test('a quorum that was missed: what was needed, what was there, and what to do'
     code: 5,
     stdout: Buffer.alloc(0),
     stderr:
-      'circlet: cannot read b/k: quorum_unavailable (503): needed 2 replicas among the owners, got 1. See "circlet status"; try again, or ask for fewer replicas. [trace feed]\n',
+      'circlet: cannot read b/k: quorum_unavailable (503): needed 2 replicas among the owners, got 1. "circlet status" shows which nodes are down. [trace feed]\n',
   });
 });
 

@@ -15,7 +15,8 @@ import {
   parseHeaderText,
   parseMeta,
 } from '../settings.ts';
-import { writeJson } from '../terminal.ts';
+import { onSignalSay } from '../signals.ts';
+import { sayError, writeJson } from '../terminal.ts';
 import { checkedName } from './names.ts';
 import { patiently } from './patience.ts';
 
@@ -81,6 +82,7 @@ async function put(
   const idempotencyKey = options.idempotencyKey ?? randomUUID();
   const client = clientFrom(options);
   const repeatHint = `Run it again with --idempotency-key ${idempotencyKey}: however often that is, it stays one write.`;
+  onSignalSay(() => sayError(`interrupted. The write may have happened, or appear later. ${repeatHint}`));
   const putOptions = putOptionsFrom(options, idempotencyKey);
   let doubt: CircletError | undefined;
   const attempt = async (): Promise<WriteResult> => {

@@ -53,6 +53,12 @@ test('with a bounded memory names still depend on the input alone, and a far rep
   const far = ['x', ...Array.from({ length: 50 }, (_, i) => `other-${i}`), 'x'];
   expect(namesOf(far, 10).at(-1)).toBe('x#0');
   expect(namesOf(['x', 'y', 'x'], 10)).toEqual(['x#0', 'y#0', 'x#1']);
+  // A repeat renews the memory of it.
+  expect(
+    namesOf(['x', '1', '2', '3', '4', 'x', '5', '6', '7', '8', 'x'], 10).filter((name) =>
+      name.startsWith('x'),
+    ),
+  ).toEqual(['x#0', 'x#1', 'x#2']);
   fc.assert(
     fc.property(fc.array(fc.nat(30).map(String)), fc.integer({ min: 2, max: 20 }), (texts, recent) => {
       expect(namesOf(texts, recent)).toEqual(namesOf(texts, recent));

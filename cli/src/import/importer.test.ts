@@ -140,6 +140,7 @@ test('malformed and refused records fail alone; what passes later is repeated un
   expect(Object.fromEntries(tally.errors)).toEqual({ value_too_large: 1, overloaded: 2, internal: 1 });
   expect(Object.fromEntries(tally.failures)).toEqual({ malformed: 1, value_too_large: 1 });
   expect(new Set(names).size).toBe(1);
+  expect([importer.settledUpTo, importer.unsettled]).toEqual([5, 0]);
 });
 
 test('of a batch, only what failed for the moment is sent again', async () => {
@@ -202,7 +203,7 @@ async function sentAfter(skip: number): Promise<[string | undefined, number]> {
     { skip },
   );
   await importer.run(chunksOf([record(1, 'k', 'same'), malformed(2), record(3, 'k', 'same')]));
-  expect(tally.settled).toBe(3);
+  expect([tally.settled, tally.skipped, tally.failed]).toEqual([3, skip, skip === 0 ? 1 : 0]);
   return [names.at(-1), names.length];
 }
 
@@ -219,12 +220,22 @@ test('a cluster that takes nothing for as long as a record may wait ends the imp
   expect(tally.failed).toBeGreaterThan(0);
 });
 
+test('a last record that fails for long is merely a failed record', async () => {
+  const { importer, tally } = setup(() => Promise.resolve([problem(503, 'quorum_unavailable')]));
+  expect(await importer.run(chunksOf([record(1)]))).toEqual({ kind: 'finished' });
+  expect(tally.failed).toBe(1);
+});
+
 test('one record that fails for long does not end an import that gets on', async () => {
   const { importer, tally } = setup(([item]) =>
     Promise.resolve([item?.record.key === 'k1' ? problem(503, 'quorum_unavailable') : 'stored']),
   );
-  // It is still waiting when the others are done: they must not end before it does.
-  const ending = await importer.run(chunksOf(numbers(1, 100).map((n) => record(n))));
+  async function* waiting(): AsyncGenerator<Chunk> {
+    yield* chunksOf(numbers(1, 50).map((n) => record(n)));
+    await expect.poll(() => tally.failed).toBe(1);
+    yield* chunksOf(numbers(51, 100).map((n) => record(n)));
+  }
+  const ending = await importer.run(waiting());
   expect(ending.kind).toBe('finished');
   expect(tally).toMatchObject({ stored: 99, failed: 1 });
 });

@@ -213,12 +213,19 @@ export class ReadOperation implements Operation {
   private escalate(desk: Desk): void {
     this.escalatedMs = desk.nowMs;
     const { sloppy } = this.options.quorum;
-    const wanted = sloppy ? [...this.owners, ...[...this.owedBy].sort()] : this.owners;
+    // Offers and pulses tell of hints within a second of a recovery; before that, the first to stand in hold them.
+    const likely = this.fallbacks.slice(0, this.owners.length);
+    const wanted = sloppy ? [...this.owners, ...this.holders(desk), ...likely] : this.owners;
     for (const name of wanted) {
-      if (this.contacts.has(name) || !isMember(desk, name)) continue;
-      if (desk.node(name).isWorthAsking(desk.nowMs)) this.ask(desk, name, 'state');
+      if (!this.contacts.has(name) && desk.node(name).isWorthAsking(desk.nowMs)) this.ask(desk, name, 'state');
     }
     desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + HOLDER_WAIT_MS));
+  }
+
+  /** Members that hold hints for the owners, by the owners' word or their own. */
+  private holders(desk: Desk): readonly string[] {
+    const owe = (name: string) => desk.node(name).pulse?.hintsHeld.some(({ target }) => this.owners.includes(target));
+    return this.fallbacks.filter((name) => this.owedBy.has(name) || owe(name) === true);
   }
 
   // ---- judging ----
@@ -253,7 +260,7 @@ export class ReadOperation implements Operation {
         this.orElse(desk, () => this.fail(desk, failure));
         return;
       }
-      if (quorum.sloppy && [...this.owedBy].some((name) => !this.contacts.has(name) && isMember(desk, name))) {
+      if (quorum.sloppy && this.holders(desk).some((name) => !this.contacts.has(name))) {
         this.orElse(desk, () => this.answer(desk, state));
         return;
       }
@@ -314,14 +321,17 @@ export class ReadOperation implements Operation {
 
   private tally(): Tally {
     const known = this.knownDigests();
+    const isStateOpen = [...this.contacts.values()].some(({ wants, open }) => wants === 'state' && open > 0);
     const tally = { owners: 0, others: 0, ownersOpen: 0, othersOpen: 0 };
     for (const contact of this.contacts.values()) {
       const { reply } = contact;
       const isSettled =
         reply?.vouches === true &&
         (reply.what === 'absent' || reply.state !== undefined || known.has(reply.digest));
+      // A digest waits for the state it is of, which may be under way from somebody else.
+      const isOpen = contact.open > 0 || (reply?.what === 'digest' && reply.vouches && isStateOpen);
       if (isSettled) tally[contact.isOwner ? 'owners' : 'others']++;
-      else if (contact.open > 0) tally[contact.isOwner ? 'ownersOpen' : 'othersOpen']++;
+      else if (isOpen) tally[contact.isOwner ? 'ownersOpen' : 'othersOpen']++;
     }
     return tally;
   }
@@ -339,7 +349,7 @@ export class ReadOperation implements Operation {
   /** Holders are waited for before "not found", but not for long: one that hangs must not hang the answer. */
   private isHolderOpen(desk: Desk): boolean {
     if (this.escalatedMs === undefined || desk.nowMs - this.escalatedMs >= HOLDER_WAIT_MS) return false;
-    return [...this.contacts.values()].some((contact) => this.owedBy.has(contact.node) && contact.open > 0);
+    return [...this.contacts.values()].some((contact) => !contact.isOwner && contact.open > 0);
   }
 
   /** True when the reply was the last part of a state. */
@@ -367,17 +377,23 @@ export class ReadOperation implements Operation {
     this.answeredMs = desk.nowMs;
     this.learnSole();
     this.options.done(desk, { kind: 'read', reading: { state, context: contextOf(state, this.sole) } });
-    desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + REPAIR_WAIT_MS));
-    if (!this.isAnyOpen()) {
-      this.repair(desk);
-      this.end(desk);
-    }
+    this.repairSoon(desk);
   }
 
   private fail(desk: Desk, failure: Failure): void {
     this.answeredMs = desk.nowMs;
     this.options.done(desk, { kind: 'failed', failure });
-    this.end(desk);
+    this.repairSoon(desk);
+  }
+
+  /** Also after a failure: it may be for want of the very row that those who did answer can repair. */
+  private repairSoon(desk: Desk): void {
+    if (this.isAnyOpen() && desk.nowMs < this.options.deadlineMs) {
+      desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + REPAIR_WAIT_MS));
+    } else {
+      this.repair(desk);
+      this.end(desk);
+    }
   }
 
   private end(desk: Desk): void {
@@ -450,10 +466,6 @@ function fastest(desk: Desk, names: readonly string[]): string | undefined {
     }
   }
   return best;
-}
-
-function isMember(desk: Desk, name: string): boolean {
-  return desk.ring.member(name) !== undefined;
 }
 
 function mergeAll(states: readonly KeyState[], sole: ReadonlySet<WriteId>): KeyState {

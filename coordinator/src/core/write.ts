@@ -343,11 +343,14 @@ export class WriteOperation implements Operation {
     attempt.wasSilent = true;
   }
 
-  /** How long a node may be silent before another is tried: hedging sooner would make twins routine (rule 14). */
+  /**
+   * How long a node may be silent before another is tried: hedging sooner would make twins routine (rule 14). At half the
+   * time there is no longer, or one slow answer among the last would leave no time to go round a node that hangs.
+   */
   private silentMs(desk: Desk, node: string | undefined): number {
     const { timeoutMs } = this.options.quorum;
     const worst = node === undefined ? WRITE_UNKNOWN_MS : desk.node(node).writes.quantile(0.999, WRITE_UNKNOWN_MS);
-    return Math.max(worst, timeoutMs / 4);
+    return Math.min(timeoutMs / 2, Math.max(worst, timeoutMs / 4));
   }
 
   // ---- the end ----

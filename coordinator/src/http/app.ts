@@ -15,7 +15,8 @@ import { ProblemReporter } from './problem-reporter.ts';
 import { type Problem, problemOf, Refused } from './problems.ts';
 import { toResponse } from './reply.ts';
 import { BodyIntake } from './request-body.ts';
-import { methodsOf, patternOf, ROUTE_IDS, type RouteId, ROUTES } from './routes.ts';
+import { patternOf, ROUTE_IDS, type RouteId, ROUTES } from './routes.ts';
+import { unrouted } from './unrouted.ts';
 import { WriteIds } from './write-id.ts';
 
 /**
@@ -140,7 +141,7 @@ function mount(
     if (handler === undefined || method === 'HEAD') continue;
     app.on(method, patternOf(id), (c) => serve(c, id, handler));
   }
-  app.notFound((c) => serve(c, 'none', nowhere));
+  app.notFound((c) => serve(c, 'none', (call) => unrouted(call.path)));
   return app;
 }
 
@@ -149,16 +150,4 @@ function problemFrom(error: unknown, { method }: Call, reporter: ProblemReporter
   reporter.alarm('http_handler_failed', error);
   const isRead = method === 'GET' || method === 'HEAD';
   return problemOf({ code: 'internal', outcome: undefined }, isRead ? 'get' : 'write');
-}
-
-function nowhere({ path }: Call): Handled {
-  const methods = methodsOf(path);
-  if (methods.length === 0) {
-    const detail = path.startsWith('/')
-      ? 'There is nothing at this path. GET /openapi.json lists what there is.'
-      : 'This server is no proxy: ask for a path, not for a URL.';
-    return { problem: { code: 'not_found', detail }, headers: {} };
-  }
-  const detail = `This path takes ${methods.join(', ')}.`;
-  return { problem: { code: 'method_not_allowed', detail }, headers: { Allow: methods.join(', ') } };
 }

@@ -30,11 +30,13 @@ export const batchSchema = z
 /** The operations are checked one by one, so that a bad one has its own answer and the others run. */
 export const envelopeSchema = z.strictObject({ operations: z.array(z.unknown()) });
 
+const dateTime = z.string().meta({ format: 'date-time' });
+
 export const siblingSchema = z
   .object({
     etag: z.string(),
     contentType: z.string().describe('Empty for a concurrent delete.'),
-    lastModified: z.iso.datetime(),
+    lastModified: dateTime,
     meta: z.record(z.string(), z.string()),
     deleted: z.boolean(),
     valueBase64: z.string(),
@@ -47,7 +49,7 @@ export const resultSchema = z
     context: z.string().optional(),
     etag: z.string().optional(),
     contentType: z.string().optional(),
-    lastModified: z.iso.datetime().optional(),
+    lastModified: dateTime.optional(),
     meta: z.record(z.string(), z.string()).optional(),
     valueBase64: z.string().optional(),
     siblings: z.array(siblingSchema).optional(),

@@ -25,7 +25,13 @@ function reasonOf(accept: () => unknown): string | undefined {
 }
 
 const CONTEXT: Context = {
-  history: { actors: ['node-1.AAAAAAAAAAA.1', 'node-2.BBBBBBBBBBB.1'], ranges: [[1, 7], [2, 2, 4, 9]] },
+  history: {
+    actors: ['node-1.AAAAAAAAAAA.1', 'node-2.BBBBBBBBBBB.1'],
+    ranges: [
+      [1, 7],
+      [2, 2, 4, 9],
+    ],
+  },
   writes: [
     { writeId: 'aaaaaaaaaaaaaaaa', sole: true },
     { writeId: '\x00\xff34567890123456', sole: false },
@@ -66,7 +72,10 @@ describe('a token', () => {
     for (let bit = 0; bit < token.length * 8; bit++) {
       const changed = Buffer.from(token);
       changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      expect(reasonOf(() => tokens().accept(KEY, changed.toString('base64url'))), `bit ${bit}`).toMatch(/^invalid_context /);
+      expect(
+        reasonOf(() => tokens().accept(KEY, changed.toString('base64url'))),
+        `bit ${bit}`,
+      ).toMatch(/^invalid_context /);
     }
   });
 
@@ -115,10 +124,14 @@ describe('a token', () => {
 
   it('is refused when nobody who has the secret made it', () => {
     const stranger = tokens({ contextKeys: new Map([['k1', sipKey(new Uint8Array(16).fill(9))]]) });
-    expect(reasonOf(() => tokens().accept(KEY, stranger.issue(KEY, CONTEXT) ?? ''))).toBe('invalid_context forged');
+    expect(reasonOf(() => tokens().accept(KEY, stranger.issue(KEY, CONTEXT) ?? ''))).toBe(
+      'invalid_context forged',
+    );
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-        expect(reasonOf(() => tokens().accept(KEY, Buffer.from(bytes).toString('base64url')))).toMatch(/^invalid_context/);
+        expect(reasonOf(() => tokens().accept(KEY, Buffer.from(bytes).toString('base64url')))).toMatch(
+          /^invalid_context/,
+        );
       }),
     );
     fc.assert(
@@ -177,7 +190,9 @@ describe('a token that the cluster signed but would not issue', () => {
 
   it('another version is refused', () => {
     const bytes = body((writer) => contextSchema.write(writer, CONTEXT));
-    expect(reasonOf(() => tokens().accept(KEY, signed(bytes, { version: 2 })))).toBe('invalid_context malformed');
+    expect(reasonOf(() => tokens().accept(KEY, signed(bytes, { version: 2 })))).toBe(
+      'invalid_context malformed',
+    );
   });
 
   it('more than a header can carry is refused unread', () => {
@@ -190,8 +205,12 @@ describe('a token that the cluster signed but would not issue', () => {
 });
 
 it('is issued up to a size that fits request headers, and not above', () => {
-  const writes = (n: number) => Array.from({ length: n }, (_, i) => ({ writeId: `${i}`.padStart(16, '0'), sole: false }));
-  const sizes = Array.from({ length: 800 }, (_, n) => tokens().issue(KEY, { ...emptyContext, writes: writes(n) })?.length);
+  const writes = (n: number) =>
+    Array.from({ length: n }, (_, i) => ({ writeId: `${i}`.padStart(16, '0'), sole: false }));
+  const sizes = Array.from(
+    { length: 800 },
+    (_, n) => tokens().issue(KEY, { ...emptyContext, writes: writes(n) })?.length,
+  );
   const largest = Math.max(...sizes.map((size) => size ?? 0));
   expect(largest).toBeLessThanOrEqual((TOKEN_BYTES_MAX * 4) / 3);
   expect(largest).toBeGreaterThan((TOKEN_BYTES_MAX * 4) / 3 - 40);

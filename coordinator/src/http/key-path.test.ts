@@ -21,13 +21,16 @@ function reasonOf(read: () => unknown): string | undefined {
   return undefined;
 }
 
-const escaped = (bytes: Uint8Array) => [...bytes].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
+const escaped = (bytes: Uint8Array) =>
+  [...bytes].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
 
 /** Text that is a bucket or key: no NUL, no dot segment, within its limit. */
 const name = (maxBytes: number) =>
   fc
     .string({ unit: 'binary', minLength: 1, maxLength: 60 })
-    .filter((text) => !text.includes('\0') && text !== '.' && text !== '..' && Buffer.byteLength(text) <= maxBytes);
+    .filter(
+      (text) => !text.includes('\0') && text !== '.' && text !== '..' && Buffer.byteLength(text) <= maxBytes,
+    );
 
 describe('a key in a path', () => {
   it('comes through byte for byte, however its bytes are escaped', () => {

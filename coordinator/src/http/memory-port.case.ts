@@ -13,6 +13,7 @@ import {
   type KeyState,
   liveSiblings,
   merge,
+  only,
 } from '@circlet/shared/causality/key-state.ts';
 import { latin1 } from '@circlet/shared/codec/bytes.ts';
 import { sipKey } from '@circlet/shared/hash/siphash.ts';
@@ -134,6 +135,11 @@ function needed({ r, w, pr, pw }: Quorum, kind: Submission['kind']): number {
 
 function failed(failure: Failure): Answer {
   return { kind: 'failed', failure };
+}
+
+/** A state that never saw anything but these. */
+export function restrictedTo(siblings: KeyState['siblings']): KeyState {
+  return only(siblings);
 }
 
 export const NODES = ['node-1', 'node-2', 'node-3', 'node-4'] as const;

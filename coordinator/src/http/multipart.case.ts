@@ -19,6 +19,8 @@ function readPart(piece: string): ReadPart {
   const head = piece.indexOf('\r\n\r\n');
   if (!piece.startsWith('\r\n') || head < 0) throw new Error('not a part');
   const lines = piece.slice(2, head).split('\r\n');
-  const headers = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 2)]));
+  const headers = Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 2)]),
+  );
   return { headers, body: Buffer.from(piece.slice(head + 4), 'latin1') };
 }

@@ -12,11 +12,16 @@ const part: fc.Arbitrary<Part> = fc.record({
   deleted: fc.constant(false),
   writtenAtMs: fc.nat({ max: 4_000_000_000_000 }),
   contentType: headerText,
-  meta: fc.uniqueArray(fc.tuple(fc.stringMatching(/^[a-z0-9-]{1,8}$/), headerText), { selector: ([name]) => name, maxLength: 3 }),
+  meta: fc.uniqueArray(fc.tuple(fc.stringMatching(/^[a-z0-9-]{1,8}$/), headerText), {
+    selector: ([name]) => name,
+    maxLength: 3,
+  }),
   // Values that look like the syntax around them.
   value: fc.oneof(
     fc.uint8Array(),
-    fc.array(fc.constantFrom('\r\n', '--', 'circlet-', '\r\n\r\n', '00', 'a')).map((pieces) => Buffer.from(pieces.join(''))),
+    fc
+      .array(fc.constantFrom('\r\n', '--', 'circlet-', '\r\n\r\n', '00', 'a'))
+      .map((pieces) => Buffer.from(pieces.join(''))),
   ),
 });
 
@@ -51,10 +56,21 @@ describe('a multipart body', () => {
   });
 
   it('marks a concurrent delete, which has neither type nor value', () => {
-    const deletion: Part = { etag: '"a"', deleted: true, writtenAtMs: 0, contentType: '', meta: [], value: new Uint8Array(0) };
+    const deletion: Part = {
+      etag: '"a"',
+      deleted: true,
+      writtenAtMs: 0,
+      contentType: '',
+      meta: [],
+      value: new Uint8Array(0),
+    };
     const { contentType, body } = multipart([deletion], random(0));
     const [read] = readMultipart(contentType, body);
-    expect(read?.headers).toEqual({ 'circlet-deleted': 'true', etag: '"a"', 'last-modified': 'Thu, 01 Jan 1970 00:00:00 GMT' });
+    expect(read?.headers).toEqual({
+      'circlet-deleted': 'true',
+      etag: '"a"',
+      'last-modified': 'Thu, 01 Jan 1970 00:00:00 GMT',
+    });
     expect(read?.body).toHaveLength(0);
   });
 });

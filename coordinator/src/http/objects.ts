@@ -13,7 +13,7 @@ import {
   readConditions,
   writeCondition,
 } from './preconditions.ts';
-import { NOTHING_STORED, type Problem } from './problems.ts';
+import { NOTHING_STORED, type Problem, type ProblemWithHeaders } from './problems.ts';
 import { type ObjectParams, objectParams } from './quorum-params.ts';
 import type { HeaderFields, Reply } from './reply.ts';
 import { checkedIdempotencyKey } from './write-id.ts';
@@ -30,11 +30,6 @@ export interface ObjectsOptions {
 
 /** A Reply, or what the application turns into one. */
 export type Handled = Reply | ProblemWithHeaders;
-
-export interface ProblemWithHeaders {
-  readonly problem: Problem;
-  readonly headers: HeaderFields;
-}
 
 export const OBJECTS_PREFIX = '/v1/kv/';
 

@@ -162,20 +162,34 @@ function contentOf(content: Content): Json {
 function jsonSchema(type: z.ZodType): Json {
   const name = NAMED_SCHEMAS.find((named) => named === type)?.meta()?.id;
   if (name !== undefined) return { $ref: refOf(name) };
-  const { $schema: _, ...schema } = z.toJSONSchema(type) as Json;
+  const { $schema: _, ...schema } = z.toJSONSchema(type, { override: plainly }) as Json;
   return schema;
 }
 
 function namedSchemas(): Json {
   const registry = z.registry<{ id: string }>();
   for (const type of NAMED_SCHEMAS) registry.add(type, { id: type.meta()?.id ?? '' });
-  const { schemas } = z.toJSONSchema(registry, { uri: refOf });
+  const { schemas } = z.toJSONSchema(registry, { uri: refOf, override: plainly });
   return Object.fromEntries(
     Object.entries(schemas).map(([name, schema]) => {
       const { $schema: _schema, $id: _id, ...rest } = schema as Json;
       return [name, rest];
     }),
   );
+}
+
+/** Answers may gain fields, so only what validates requests is closed; and the bounds of every integer go without saying. */
+function plainly({
+  zodSchema,
+  jsonSchema,
+}: {
+  zodSchema: z.core.$ZodTypes;
+  jsonSchema: z.core.JSONSchema.BaseSchema;
+}): void {
+  const { def } = zodSchema._zod;
+  if (def.type === 'object' && def.catchall === undefined) delete jsonSchema.additionalProperties;
+  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
 }
 
 function refOf(name: string): string {

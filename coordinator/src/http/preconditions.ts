@@ -64,19 +64,21 @@ function strong(tags: readonly string[]): readonly string[] {
 }
 
 const WEAK = /^W\//;
-const TAG = /[\t ]*((?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")[\t ]*(?:,|$)/y;
+/** The next tag; empty elements of a list are allowed (RFC 9110, section 5.6.1). */
+const TAG = /[\t ,]*((?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")[\t ]*(?=,|$)/y;
+const REST = /^[\t ,]*$/;
 
 /** The tags of a list, or `*` alone. */
 function entityTags(text: string, name: 'if_match' | 'if_none_match'): readonly string[] {
   if (text.trim() === '*') return ['*'];
   const tags: string[] = [];
   TAG.lastIndex = 0;
-  while (TAG.lastIndex < text.length) {
-    const tag = TAG.exec(text)?.[1];
-    if (tag === undefined) break;
-    tags.push(tag);
-    if (TAG.lastIndex === text.length) return tags;
+  let end = 0;
+  for (let found = TAG.exec(text); found?.[1] !== undefined; found = TAG.exec(text)) {
+    tags.push(found[1]);
+    end = TAG.lastIndex;
   }
+  if (tags.length > 0 && REST.test(text.slice(end))) return tags;
   throw invalidParameter(
     name,
     'If-Match and If-None-Match take entity tags in double quotes, separated by commas, or "*".',

@@ -47,6 +47,11 @@ export interface Problem {
   readonly retryAfterMs?: number;
 }
 
+export interface ProblemWithHeaders {
+  readonly problem: Problem;
+  readonly headers: HeaderFields;
+}
+
 /** A request that will not be done, found while it was read: nothing was sent to any replica. */
 export class Refused extends Error {
   override name = 'Refused';

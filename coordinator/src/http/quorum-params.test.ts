@@ -48,9 +48,27 @@ describe('quorum parameters', () => {
   });
 
   it.each(['r', 'w', 'pr', 'pw'])('%s over N, or not a count, is refused', (name) => {
-    const bad = ['-1', '0', '4', '1e9', 'NaN', '2.5', '', '02', '+2', ' 2', '0x2', 'Quorum', 'most', '٢', 'null'];
+    const bad = [
+      '-1',
+      '0',
+      '4',
+      '1e9',
+      'NaN',
+      '2.5',
+      '',
+      '02',
+      '+2',
+      ' 2',
+      '0x2',
+      'Quorum',
+      'most',
+      '٢',
+      'null',
+    ];
     for (const value of bad) {
-      expect(refusal(`${name}=${encodeURIComponent(value)}`), `${name}=${value}`).toBe(`invalid_parameter ${name}`);
+      expect(refusal(`${name}=${encodeURIComponent(value)}`), `${name}=${value}`).toBe(
+        `invalid_parameter ${name}`,
+      );
     }
     expect(refusal(name)).toBe(`invalid_parameter ${name}`);
     expect(refusal(`${name}=3`, 2)).toBe(`invalid_parameter ${name}`);

@@ -21,7 +21,14 @@ function sibling(i: number, { bytes = 10, deleted = false, actor = 'node-1.AAAAA
   const body = deleted
     ? new Uint8Array(0)
     : encodeBody({ contentType: 'a/b', meta: [], value: new Uint8Array(bytes).fill(i) });
-  return { writeId: writeId(i), dots: [{ actor, counter: i + 1 }], deleted, writtenAtMs: i, check: crc32(body), body };
+  return {
+    writeId: writeId(i),
+    dots: [{ actor, counter: i + 1 }],
+    deleted,
+    writtenAtMs: i,
+    check: crc32(body),
+    body,
+  };
 }
 
 function readingOf(siblings: readonly Sibling[]): Reading {
@@ -50,11 +57,15 @@ describe('what is shown', () => {
     expect(show(readingOf(many(2)))).toMatchObject({ status: 300, omitted: 0 });
     expect(show(readingOf([sibling(1, { deleted: true })]))).toMatchObject({ status: 404 });
     expect(show(readingOf([sibling(1), sibling(2, { deleted: true })]))).toMatchObject({ status: 300 });
-    expect(show(readingOf([sibling(1, { deleted: true }), sibling(2, { deleted: true })]))).toMatchObject({ status: 404 });
+    expect(show(readingOf([sibling(1, { deleted: true }), sibling(2, { deleted: true })]))).toMatchObject({
+      status: 404,
+    });
   });
 
   it('has a tag that changes with every sibling and with nothing else', () => {
-    const tags = [many(1), many(2), many(3), [sibling(0), sibling(2)]].map((siblings) => show(readingOf(siblings)).etag);
+    const tags = [many(1), many(2), many(3), [sibling(0), sibling(2)]].map(
+      (siblings) => show(readingOf(siblings)).etag,
+    );
     expect(new Set(tags).size).toBe(4);
     expect(show(readingOf(many(3).toReversed())).etag).toBe(tags[2]);
   });
@@ -132,6 +143,8 @@ describe('a body that is not what was written', () => {
   });
 
   it('is not shown when a deletion has grown one', () => {
-    expect(() => show(readingOf([{ ...sibling(1, { deleted: true }), body: Buffer.from('x') }]))).toThrow(DamagedValue);
+    expect(() => show(readingOf([{ ...sibling(1, { deleted: true }), body: Buffer.from('x') }]))).toThrow(
+      DamagedValue,
+    );
   });
 });

@@ -1,13 +1,16 @@
 import { createServer, type Server, type ServerOptions, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
+import { promisify } from 'node:util';
+import { getRequestListener, RequestError } from '@hono/node-server';
 import { assert } from '@circlet/shared/assert.ts';
 import type { Notice } from '@circlet/shared/machine.ts';
+import { TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
 import type { App } from './app.ts';
 import { freshTraceId } from './problem-reporter.ts';
-import { type Problem, problemReply } from './problems.ts';
+import { problemOf, problemReply, type ProblemWithHeaders } from './problems.ts';
 import { toResponse, type Reply } from './reply.ts';
 import { invitations } from './request-body.ts';
+import { HEAD_TOO_LARGE, type ParserError, unparsed } from './unparsed.ts';
 
 /**
  * The application on a socket. Node's defaults wait five minutes for a request and take any number of connections; here
@@ -29,6 +32,8 @@ export interface ServerBounds {
   readonly requestTimeoutMs: number;
   /** A connection without a request. Longer than the minute after which load balancers let go: they must be first. */
   readonly keepAliveTimeoutMs: number;
+  /** Neither side sends anything: a client that does not read its answer, which is held for it. Above any request's timeout. */
+  readonly silenceTimeoutMs: number;
   /** How often the timeouts above are looked at. */
   readonly checkIntervalMs: number;
   readonly connectionsMax: number;
@@ -41,6 +46,7 @@ export const DEFAULT_SERVER_BOUNDS: ServerBounds = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 15_000,
   keepAliveTimeoutMs: 65_000,
+  silenceTimeoutMs: TIMEOUT_MS_MAX + 15_000,
   checkIntervalMs: 1_000,
   connectionsMax: 4_096,
   headBytesMax: 16 * 1024,
@@ -51,11 +57,14 @@ export interface HttpServer {
   readonly port: number;
   /** Takes no new connection, lets requests finish, then closes; what is still open after `graceMs` is cut. */
   close(graceMs: number): Promise<void>;
+  /** How many are open. */
+  connections(): Promise<number>;
 }
 
 export function serveHttp(app: App, options: ServeOptions): Promise<HttpServer> {
   const bounds = { ...DEFAULT_SERVER_BOUNDS, ...options.bounds };
   const server = createServer(nodeOptions(bounds));
+  server.timeout = bounds.silenceTimeoutMs;
   server.maxConnections = bounds.connectionsMax;
   server.maxHeadersCount = bounds.headersMax;
   listenTo(server, app, options, bounds);
@@ -63,7 +72,11 @@ export function serveHttp(app: App, options: ServeOptions): Promise<HttpServer> 
     server.once('error', reject);
     server.listen(options.port, options.host, () => {
       server.off('error', reject);
-      resolve({ port: portOf(server), close: (graceMs) => close(server, graceMs) });
+      resolve({
+        port: portOf(server),
+        close: (graceMs) => close(server, graceMs),
+        connections: promisify(server.getConnections.bind(server)),
+      });
     });
   });
 }
@@ -77,7 +90,7 @@ function portOf(server: Server): number {
 function nodeOptions(bounds: ServerBounds): ServerOptions {
   return {
     headersTimeout: bounds.headersTimeoutMs,
-    requestTimeout: bounds.requestTimeoutMs,
+    requestTimeout: 60000,
     keepAliveTimeout: bounds.keepAliveTimeoutMs,
     connectionsCheckingInterval: bounds.checkIntervalMs,
     maxHeaderSize: bounds.headBytesMax,
@@ -87,22 +100,20 @@ function nodeOptions(bounds: ServerBounds): ServerOptions {
 }
 
 function listenTo(server: Server, app: App, options: ServeOptions, bounds: ServerBounds): void {
-  const refuse = (problem: Problem) =>
-    problemReply(problem, freshTraceId(options.randomBytes), { Connection: 'close' });
+  const { log } = options;
+  /** What never became a request of the application: told, logged, and the last on its connection. */
+  const refuse = ({ problem, headers }: ProblemWithHeaders, cause: string): Reply => {
+    log({ level: 'info', event: 'http_malformed', fields: { code: problem.code, cause } });
+    return problemReply(problem, freshTraceId(options.randomBytes), { ...headers, Connection: 'close' });
+  };
   const listener = getRequestListener(app.fetch, {
     // What HTTP/1.0 does not say.
     hostname: 'localhost',
-    // A target or Host of which no URL can be made.
-    errorHandler: () =>
-      toResponse(
-        refuse({ code: 'bad_request', detail: 'The request target or Host is not valid.' }),
-        false,
-        true,
-      ),
+    errorHandler: (error) => toResponse(refuse(unserved(error, log), 'target'), false, true),
   });
   server.on('request', (incoming, outgoing) => {
     if (incoming.rawHeaders.length >= bounds.headersMax * 2) {
-      const { status, headers, body } = refuse(HEAD_TOO_LARGE);
+      const { status, headers, body } = refuse(HEAD_TOO_LARGE, 'headers');
       outgoing.writeHead(status, headers).end(body);
     } else {
       void listener(incoming, outgoing);
@@ -118,48 +129,34 @@ function listenTo(server: Server, app: App, options: ServeOptions, bounds: Serve
     });
     server.emit('request', incoming, outgoing);
   });
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) {
+  server.on('clientError', (error: ParserError, socket: Socket) => {
+    if (error.code !== 'ECONNRESET' && socket.writable) {
+      socket.write(rawResponse(refuse(unparsed(error), error.code ?? 'unknown')));
+      socket.destroySoon();
+    } else {
       socket.destroy();
-      return;
     }
-    const problem = problemOfParser(error.code);
-    options.log({
-      level: 'info',
-      event: 'http_malformed',
-      fields: { code: problem.code, cause: error.code ?? 'unknown' },
-    });
-    socket.write(rawResponse(refuse(problem)));
-    socket.destroySoon();
   });
   server.on('drop', () => {
-    options.log({
-      level: 'warn',
-      event: 'http_connection_dropped',
-      fields: { connectionsMax: bounds.connectionsMax },
-    });
+    const fields = { connectionsMax: bounds.connectionsMax };
+    log({ level: 'warn', event: 'http_connection_dropped', fields });
   });
 }
 
-const HEAD_TOO_LARGE: Problem = {
-  code: 'headers_too_large',
-  detail: 'The request has too many headers, or they are too long. A head may have 16 KiB.',
-};
-
-function problemOfParser(code: string | undefined): Problem {
-  switch (code) {
-    case 'HPE_HEADER_OVERFLOW':
-      return HEAD_TOO_LARGE;
-    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
-      return { code: 'value_too_large', detail: 'The chunk extensions are too long.' };
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return { code: 'request_timeout', detail: 'The request did not arrive in time. Send it again, whole.' };
-    default:
-      return {
-        code: 'bad_request',
-        detail: 'This is not HTTP/1.1 as RFC 9112 has it; the connection is closed.',
-      };
+/** A target or Host of which no URL can be made. Anything else that gets here is our bug. */
+function unserved(error: unknown, log: ServeOptions['log']): ProblemWithHeaders {
+  if (error instanceof RequestError) {
+    return {
+      problem: { code: 'bad_request', detail: 'The request target or Host is not valid.' },
+      headers: {},
+    };
   }
+  log({
+    level: 'alarm',
+    event: 'http_failed',
+    fields: { stack: error instanceof Error ? `${error.stack}` : '' },
+  });
+  return { problem: problemOf({ code: 'internal', outcome: 'unknown' }, 'write'), headers: {} };
 }
 
 /** There is no ServerResponse for a request that could not be parsed. */

@@ -13,7 +13,8 @@ const WRITE: KeyedWrite = {
 };
 
 const ids = (principal = 'anonymous') => new WriteIds((n) => new Uint8Array(n), principal);
-const keyed = (change: Partial<KeyedWrite> = {}, principal?: string) => ids(principal).keyed({ ...WRITE, ...change });
+const keyed = (change: Partial<KeyedWrite> = {}, principal?: string) =>
+  ids(principal).keyed({ ...WRITE, ...change });
 
 describe('a random write-id', () => {
   it('has 16 bytes and uses each random byte once', () => {
@@ -21,7 +22,9 @@ describe('a random write-id', () => {
     const source = new WriteIds((n) => Uint8Array.from({ length: n }, () => drawn++ % 251), 'anonymous');
     const seen = Array.from({ length: 1_000 }, () => source.random());
     expect(seen.every((id) => id.length === 16)).toBe(true);
-    expect(seen.join('')).toBe(Array.from({ length: 16_000 }, (_, i) => String.fromCharCode(i % 251)).join(''));
+    expect(seen.join('')).toBe(
+      Array.from({ length: 16_000 }, (_, i) => String.fromCharCode(i % 251)).join(''),
+    );
   });
 });
 
@@ -52,7 +55,9 @@ describe('a write-id under an Idempotency-Key', () => {
   });
 
   it('does not depend on where one part ends and the next begins', () => {
-    expect(keyed({ body: Buffer.from('ab'), context: 'c' })).not.toBe(keyed({ body: Buffer.from('a'), context: 'bc' }));
+    expect(keyed({ body: Buffer.from('ab'), context: 'c' })).not.toBe(
+      keyed({ body: Buffer.from('a'), context: 'bc' }),
+    );
   });
 });
 

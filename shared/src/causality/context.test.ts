@@ -13,9 +13,10 @@ import {
   soleWrites,
 } from './context.ts';
 import { type Dot, makeActor } from './dot.ts';
-import { type Execution, execute, plans, writeIdOf } from './executions.case.ts';
+import { everyMerge, type Execution, execute, plans, writeIdOf } from './executions.case.ts';
 import { covers, hasDot } from './history.ts';
-import { emptyState, type KeyState, merge, restrict, type Sibling, type WriteId } from './key-state.ts';
+import { emptyState, type KeyState, merge, only, type Sibling, type WriteId } from './key-state.ts';
+import { completed, partsOf } from './parts.ts';
 import { encodeState } from './state-codec.ts';
 
 const NONE: ReadonlySet<WriteId> = new Set();
@@ -32,7 +33,7 @@ const hex = (state: KeyState) => toHex(encodeState(state));
 
 /** Every dot that was minted in an execution. */
 const minted = ({ messages }: Execution): readonly Dot[] =>
-  messages.flatMap(({ siblings }) => siblings.flatMap(({ dots }) => dots));
+  messages.flatMap(({ part }) => part.state.siblings.flatMap(({ dots }) => dots));
 
 function encode(context: Context): Uint8Array {
   const writer = new Writer();
@@ -65,7 +66,10 @@ describe('the context of a put (law 4)', () => {
           expect(hasDot(returned.history, dot)).toBe(hasDot(sent.history, dot));
         }
         expect(next.dots.every((dot) => hasDot(returned.history, dot))).toBe(true);
-        expect(returned.writes).toEqual([...sent.writes, { writeId: next.writeId, sole: true }]);
+        expect(returned.writes).toEqual([
+          ...sent.writes.filter(({ sole: isSole }) => !isSole),
+          { writeId: next.writeId, sole: true },
+        ]);
       }),
       { numRuns: 200 },
     );
@@ -107,11 +111,22 @@ describe('the context of a put (law 4)', () => {
 });
 
 describe('the context of a get', () => {
-  it('covers exactly the dots of a page and of what is dead, so that a put keeps the other pages', () => {
+  it('covers exactly the dots of a page, so that a put keeps the other pages', () => {
     const whole = join(...[0, 1, 2].map((n) => delta(emptyContext, write(n, 'a', n + 1))));
-    const page = restrict(whole, whole.siblings.slice(0, 1));
+    const page = only(whole.siblings.slice(0, 1));
     const put = delta(contextOf(page, NONE), next);
     expect(ids(join(whole, put))).toEqual([...ids(whole).slice(1), next.writeId].toSorted());
+  });
+
+  it('of a page covers nothing that is dead: what a hidden sibling superseded is not lost with the hidden one', () => {
+    const x = delta(emptyContext, write(0, 'a', 1));
+    const hidden = delta(contextOf(x, NONE), write(1, 'b', 1));
+    const whole = join(x, hidden, delta(emptyContext, write(2, 'c', 1)));
+    const page = only(whole.siblings.filter(({ writeId }) => writeId === writeIdOf(2)));
+    const put = delta(contextOf(page, NONE), next);
+    expect(put.closed).toEqual([writeIdOf(2)]);
+    expect(ids(join(x, put))).toEqual([writeIdOf(0), next.writeId].toSorted());
+    expect(ids(join(x, whole, put))).toEqual([writeIdOf(1), next.writeId].toSorted());
   });
 
   it('says of each write shown whether it is sole', () => {
@@ -122,6 +137,119 @@ describe('the context of a get', () => {
       ids(state).map((writeId) => ({ writeId, sole: writeId === writeIdOf(1) })),
     );
     expect(soleWrites(context)).toEqual([writeIdOf(1)]);
+  });
+});
+
+/**
+ * A key overwritten `times` times under Idempotency-Keys through one lead, each time after a get of all there is. Every
+ * write but the last is closed; the ids are numbers, so the sorted ones of a context are those of the first writes.
+ */
+function overwritten(times: number): KeyState {
+  let state = emptyState;
+  for (let n = 0; n < times; n++) state = join(state, delta(contextOf(state, NONE), keyed(n, 'a', n + 1)));
+  return state;
+}
+
+const keyed = (n: number, lead: string, counter: number): Sibling => ({
+  ...write(n, lead, counter),
+  writeId: String(n).padStart(16, '0'),
+});
+
+describe('the closed ids of a context', () => {
+  it('are all there are, up to 64', () => {
+    const state = overwritten(65);
+    expect(state.closed).toHaveLength(64);
+    const context = contextOf(state, new Set(state.closed));
+    expect(context.writes).toEqual(
+      [...state.closed, ...ids(state)].map((writeId) => ({ writeId, sole: false })),
+    );
+    expect(delta(context, next).closed).toEqual([...ids(state), ...state.closed].toSorted());
+    expect(soleWrites(context)).toEqual([]);
+  });
+
+  it('are 64 when there are more, and take about 1 KiB', () => {
+    const state = overwritten(1000);
+    const context = contextOf(state, NONE);
+    expect(context.writes.map(({ writeId }) => writeId)).toEqual([
+      ...state.closed.slice(0, 64),
+      ...ids(state),
+    ]);
+    expect(context.history).toBe(state.history);
+    const without = encode({ ...context, writes: context.writes.slice(-1) });
+    expect(encode(context).length - without.length).toBe(64 * 17);
+  });
+
+  it('close second attempts before anything else of what closed them has arrived', () => {
+    const state = overwritten(65);
+    const put = delta(contextOf(state, NONE), next);
+    for (let n = 0; n < 65; n++) {
+      const twin = delta(emptyContext, keyed(n, 'b', 1));
+      expect(ids(join(twin, put))).toEqual([next.writeId]);
+      expect(ids(join(put, twin))).toEqual([next.writeId]);
+    }
+  });
+
+  it('beyond 64 cost a false sibling that the next merge ends, and nothing else', () => {
+    const state = overwritten(70);
+    const put = delta(contextOf(state, NONE), next);
+    for (let n = 0; n < 70; n++) {
+      // A replica that has only the second attempt at a write closed since, and then the put.
+      const attempt = keyed(n, 'b', 1);
+      const twin = delta(emptyContext, attempt);
+      const isLeftOut = state.closed.indexOf(attempt.writeId) >= 64;
+      expect(isLeftOut).toBe(n >= 64 && n < 69);
+      const behind = join(twin, put);
+      expect(ids(behind)).toEqual([...(isLeftOut ? [attempt.writeId] : []), next.writeId].toSorted());
+      // Whatever it merges next from a replica that knows of the closing ends it: whole, in parts, or as a later put.
+      expect(everyMerge([state, put, twin], NONE)).toHaveLength(1);
+      expect(ids(join(behind, state))).toEqual([next.writeId]);
+      const caughtUp = join(state, delta(emptyContext, write(0, 'c', 1)));
+      const inParts = partsOf(caughtUp, 1).reduce(
+        (own, part) => join(own, must(completed(own, part), 'parts in order are taken')),
+        behind,
+      );
+      expect(hex(inParts)).toBe(hex(join(behind, caughtUp)));
+      expect(ids(inParts)).toEqual([writeIdOf(0), next.writeId].toSorted());
+      // So does whoever reads both and writes again.
+      expect(ids(join(behind, delta(contextOf(behind, NONE), write(201, 'next', 2))))).toEqual([
+        writeIdOf(201),
+      ]);
+    }
+  });
+
+  it('of a put are the newest 64 that it was sent with, of those that need closing', () => {
+    const got = contextOf(overwritten(70), NONE);
+    const put = contextWith(got, next.writeId, next.dots, true);
+    expect(put.writes).toEqual([...got.writes.slice(1), { writeId: next.writeId, sole: true }]);
+    expect(put.writes.map(({ writeId }) => writeId)).toContain(keyed(69, 'a', 70).writeId);
+    const after = contextWith(put, writeIdOf(201), write(201, 'next', 2).dots, false);
+    expect(after.writes).toEqual([...got.writes.slice(1), { writeId: writeIdOf(201), sole: false }]);
+  });
+
+  it('do not grow with a client that puts with the context of its last put, and cost it no more than that', () => {
+    let context = emptyContext;
+    let state = emptyState;
+    for (let n = 0; n < 70; n++) {
+      const attempt = keyed(n, 'a', n + 1);
+      state = join(state, delta(context, attempt));
+      context = contextWith(context, attempt.writeId, attempt.dots, false);
+    }
+    expect(context.writes.map(({ writeId }) => writeId)).toEqual(
+      Array.from({ length: 65 }, (_, i) => keyed(5 + i, 'a', 1).writeId),
+    );
+    for (let n = 0; n < 70; n++) {
+      const twin = delta(emptyContext, keyed(n, 'b', 1));
+      const behind = join(twin, delta(context, next));
+      expect(ids(behind)).toEqual([...(n < 5 ? ids(twin) : []), next.writeId].toSorted());
+      expect(ids(join(behind, state))).toEqual([next.writeId]);
+    }
+  });
+
+  it('beyond 64 never take a write with them that the context did not cover', () => {
+    const state = overwritten(70);
+    const put = delta(contextOf(state, NONE), next);
+    const unseen = delta(emptyContext, write(1, 'c', 1));
+    expect(ids(join(state, unseen, put))).toEqual([writeIdOf(1), next.writeId].toSorted());
   });
 });
 
@@ -142,7 +270,8 @@ describe('the delta of a put', () => {
             hex(states.reduce((a, b) => merge(a, b, sole).state));
           const once = final(into(replicas, 0));
           expect(final(extra.reduce(into, into(replicas, 1)))).toBe(once);
-          expect(final([put, ...replicas, ...messages, put])).toBe(once);
+          const wholes = messages.map(({ whole }) => whole);
+          expect(final([put, ...replicas, ...wholes, put])).toBe(once);
         },
       ),
       { numRuns: 200 },

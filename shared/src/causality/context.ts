@@ -31,17 +31,23 @@ export const emptyContext: Context = { history: emptyHistory, writes: [] };
 export function contextOf(state: KeyState, sole: ReadonlySet<WriteId>): Context {
   const alive = state.siblings.map(({ writeId }) => ({ writeId, sole: sole.has(writeId) }));
   const closed = state.closed.slice(0, CLOSED_IN_CONTEXT_MAX).map((writeId) => ({ writeId, sole: false }));
-  return { history: state.history, writes: [...alive, ...closed] };
+  // What is alive comes last: of the context of the next put it is what should be left out last.
+  return { history: state.history, writes: [...closed, ...alive] };
 }
 
 /** 1 KiB of a header that every get hands out. */
 const CLOSED_IN_CONTEXT_MAX = 64;
 
-/** What a put returns: the context it was sent with and the write itself. */
+/**
+ * What a put returns: the context it was sent with and the write itself. What that context named is superseded by now,
+ * and as a closed id it is carried only so far: a client that writes on and on with the context of its last write would
+ * drag all of them along. A sole write that is gone has nothing to close.
+ */
 export function contextWith(sent: Context, writeId: WriteId, dots: readonly Dot[], sole: boolean): Context {
+  const closed = sent.writes.filter((seen) => !seen.sole && seen.writeId !== writeId);
   return {
     history: union(sent.history, historyOf(dots)),
-    writes: [...sent.writes.filter((seen) => seen.writeId !== writeId), { writeId, sole }],
+    writes: [...closed.slice(-CLOSED_IN_CONTEXT_MAX), { writeId, sole }],
   };
 }
 

@@ -56,7 +56,7 @@ export const bothOf = (a: Meaning, b: Meaning): Meaning => ({
 
 /** The siblings that a state with this meaning must show. */
 export const shownBy = ({ merged, covered }: Meaning): readonly WriteId[] =>
-  [...merged].filter((id) => !covered.has(id)).sort();
+  [...merged].filter((id) => !covered.has(id)).toSorted();
 
 /** A part as it travels. */
 export interface Message {
@@ -86,8 +86,11 @@ export class Execution {
   readonly lastParts = { merged: 0, refused: 0 };
   private readonly held: Held[] = [{ context: emptyContext, covers: new Set(), seen: new Set() }];
   private readonly serials: number[];
+  /** What a message takes: larger states travel in parts. */
+  private readonly maxBytes: number;
 
-  constructor(replicas: number) {
+  constructor(replicas: number, maxBytes: number) {
+    this.maxBytes = maxBytes;
     this.replicas = Array.from({ length: replicas }, () => emptyState);
     this.meanings = this.replicas.map(() => NOTHING);
     this.serials = this.replicas.map(() => 0);
@@ -119,7 +122,7 @@ export class Execution {
       case 'sync':
         return this.mergeInto(step.to, this.replica(step.from), this.meaning(step.from));
       case 'send':
-        return this.send(...this.read(step.from), step.maxBytes);
+        return this.send(...this.read(step.from));
       case 'restart':
         return this.restart(step.at);
       case 'lose':
@@ -129,8 +132,8 @@ export class Execution {
     }
   }
 
-  private get({ from, page, maxBytes }: Extract<Step, { kind: 'get' }>): void {
-    const [state, means] = this.read(from, maxBytes);
+  private get({ from, page }: Extract<Step, { kind: 'get' }>): void {
+    const [state, means] = this.read(from);
     this.expectShown('a reader', state, means);
     const shown = state.siblings.filter((_, i) => page === 0 || ((page >> (i % 8)) & 1) === 1);
     const ids = shown.map(({ writeId }) => writeId);
@@ -144,8 +147,10 @@ export class Execution {
   }
 
   /** What a coordinator that merges these replicas comes to; each sends its state in parts. */
-  private read(from: readonly number[], maxBytes = 1): readonly [KeyState, Meaning] {
-    const states = from.map((at) => assemble(partsOf(this.replica(at), maxBytes).map(({ state }) => state)));
+  private read(from: readonly number[]): readonly [KeyState, Meaning] {
+    const states = from.map((at) =>
+      assemble(partsOf(this.replica(at), this.maxBytes).map(({ state }) => state)),
+    );
     return [
       states.reduce((a, b) => merge(a, b, this.sole).state, emptyState),
       from.map((at) => this.meaning(at)).reduce(bothOf, NOTHING),
@@ -196,11 +201,11 @@ export class Execution {
     const means = { merged: new Set([write.writeId]), covered: write.covers };
     const known = findWrite(lead, write.writeId);
     if (known !== undefined) {
-      this.send(delta(write.context, known), means, 1);
+      this.send(delta(write.context, known), means);
       return known.dots;
     }
     if (lead.closed.includes(write.writeId)) {
-      this.send(lead, this.meaning(at), 1);
+      this.send(lead, this.meaning(at));
       return [];
     }
     const actor = makeActor('abcd'.charAt(this.index(at)), 'AAAAAAAAAAA', this.serials[this.index(at)] ?? 0);
@@ -212,13 +217,13 @@ export class Execution {
       check: write.copy.check + drift,
     };
     const put = delta(write.context, { ...copy, dots });
-    this.send(put, means, 1);
+    this.send(put, means);
     this.mergeInto(at, put, means);
     return dots;
   }
 
-  private send(whole: KeyState, means: Meaning, maxBytes: number): void {
-    const parts = partsOf(whole, maxBytes);
+  private send(whole: KeyState, means: Meaning): void {
+    const parts = partsOf(whole, this.maxBytes);
     parts.forEach((part, i) => {
       const carried = new Set(part.state.siblings.map(({ writeId }) => writeId));
       const isLast = i === parts.length - 1;
@@ -280,7 +285,6 @@ export type Step =
       readonly from: readonly number[];
       /** Which siblings are shown, a bit each; 0 for all. */
       readonly page: number;
-      readonly maxBytes: number;
     }
   | {
       readonly kind: 'put';
@@ -300,7 +304,7 @@ export type Step =
       readonly to: number;
     }
   | { readonly kind: 'sync'; readonly from: number; readonly to: number }
-  | { readonly kind: 'send'; readonly from: readonly number[]; readonly maxBytes: number }
+  | { readonly kind: 'send'; readonly from: readonly number[] }
   | { readonly kind: 'restart'; readonly at: number }
   /** The disk is empty after it. */
   | { readonly kind: 'lose'; readonly at: number };
@@ -308,8 +312,6 @@ export type Step =
 const replica = fc.nat({ max: 3 });
 const some = fc.array(replica, { minLength: 1, maxLength: 2 });
 const page = fc.oneof({ arbitrary: fc.constant(0), weight: 2 }, fc.nat({ max: 255 }));
-/** One sibling a part, or some. */
-const maxBytes = fc.oneof(fc.constant(1), fc.integer({ min: 100, max: 500 }));
 const kind = <const K extends string>(name: K) => fc.constant(name);
 
 const steps = fc.array<Step>(
@@ -326,7 +328,7 @@ const steps = fc.array<Step>(
         retriedByClient: fc.boolean(),
       }),
     },
-    { weight: 3, arbitrary: fc.record({ kind: kind('get'), from: some, page, maxBytes }) },
+    { weight: 3, arbitrary: fc.record({ kind: kind('get'), from: some, page }) },
     { weight: 4, arbitrary: fc.record({ kind: kind('retry'), write: fc.nat({ max: 40 }), at: replica }) },
     {
       weight: 4,
@@ -339,7 +341,7 @@ const steps = fc.array<Step>(
       }),
     },
     { weight: 2, arbitrary: fc.record({ kind: kind('sync'), from: replica, to: replica }) },
-    { weight: 3, arbitrary: fc.record({ kind: kind('send'), from: some, maxBytes }) },
+    { weight: 3, arbitrary: fc.record({ kind: kind('send'), from: some }) },
     { weight: 1, arbitrary: fc.record({ kind: kind('restart'), at: replica }) },
     { weight: 1, arbitrary: fc.record({ kind: kind('lose'), at: replica }) },
   ),
@@ -348,18 +350,21 @@ const steps = fc.array<Step>(
 
 export interface Plan {
   readonly replicas: number;
+  readonly maxBytes: number;
   readonly steps: readonly Step[];
 }
 
 /** Plans in which disks are lost too: what only they had seen is forgotten. */
 export const plansWithLosses: fc.Arbitrary<Plan> = fc.record({
   replicas: fc.integer({ min: 2, max: 4 }),
+  // One sibling a part, or some.
+  maxBytes: fc.oneof(fc.constant(1), fc.integer({ min: 100, max: 500 })),
   steps,
 });
 
 export const plans: fc.Arbitrary<Plan> = plansWithLosses.map((plan) => ({
   ...plan,
-  steps: plan.steps.filter(({ kind }) => kind !== 'lose'),
+  steps: plan.steps.filter((step) => step.kind !== 'lose'),
 }));
 
 /** Plans in which no write is attempted twice. */
@@ -370,13 +375,17 @@ export const solePlans: fc.Arbitrary<Plan> = plans.map((plan) => ({
     .map((step) => (step.kind === 'put' ? { ...step, sole: true } : step)),
 }));
 
-/** The plan with all gets whole. */
-export function withoutPages(plan: Plan): Plan {
-  return { ...plan, steps: plan.steps.map((step) => (step.kind === 'get' ? { ...step, page: 0 } : step)) };
+/** The plan with nothing cut: every get shows all there is, every state travels in one part. */
+export function uncut(plan: Plan): Plan {
+  return {
+    ...plan,
+    steps: plan.steps.map((step) => (step.kind === 'get' ? { ...step, page: 0 } : step)),
+    maxBytes: Number.POSITIVE_INFINITY,
+  };
 }
 
 export function execute(plan: Plan): Execution {
-  const execution = new Execution(plan.replicas);
+  const execution = new Execution(plan.replicas, plan.maxBytes);
   for (const step of plan.steps) execution.run(step);
   return execution;
 }
@@ -407,7 +416,11 @@ export function everyMerge(states: readonly KeyState[], sole: ReadonlySet<WriteI
 }
 
 /** Every state of a model that can be reached from `start`; those of one name are one. */
-export function reachable<T>(start: T, name: (state: T) => string, next: (state: T) => Iterable<T>): readonly T[] {
+export function reachable<T>(
+  start: T,
+  name: (state: T) => string,
+  next: (state: T) => Iterable<T>,
+): readonly T[] {
   const found = new Map([[name(start), start]]);
   // A map goes on with what is added while it is walked.
   for (const state of found.values()) {

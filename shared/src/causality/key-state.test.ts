@@ -4,18 +4,31 @@ import { must } from '../assert.ts';
 import { toHex } from '../codec/bytes.ts';
 import { contextOf, contextWith, delta, emptyContext } from './context.ts';
 import { makeActor } from './dot.ts';
-import { everyMerge, execute, plans, solePlans, writeIdOf } from './executions.case.ts';
-import { covers, hasDot, lastCounter } from './history.ts';
+import {
+  everyMerge,
+  type Execution,
+  execute,
+  plans,
+  plansWithLosses,
+  reachable,
+  shownBy,
+  solePlans,
+  statesOf,
+  uncut,
+  writeIdOf,
+} from './executions.case.ts';
+import { covers, hasDot, historyOf, lastCounter } from './history.ts';
 import {
   emptyState,
   findWrite,
   type KeyState,
   liveSiblings,
   merge,
-  restrict,
+  only,
   type Sibling,
   type WriteId,
 } from './key-state.ts';
+import { completed, partsOf } from './parts.ts';
 import { encodeState } from './state-codec.ts';
 
 const NONE: ReadonlySet<WriteId> = new Set();
@@ -40,8 +53,9 @@ const ids = (state: KeyState) => state.siblings.map(({ writeId }) => writeId);
 const hex = (state: KeyState) => toHex(encodeState(state));
 
 /**
- * The model of law 5 (design/models/collapse.mjs), with states merged, written and read by the code that ships. It
- * has 3,948 states where contexts name the closed writes too; ours name those shown (see the known limits below).
+ * The model of law 5 (design/models/collapse.mjs), with states merged, written and read by the code that ships: its
+ * 3,948 states are ours. Those of which writes superseded which, and not only whether, are told apart too, for
+ * invariants.md I4: no read of one or two replicas shows a write beside one that had seen it.
  */
 describe('every execution of two attempts at one write and two overwrites on three replicas', () => {
   const X = writeIdOf(0);
@@ -52,19 +66,29 @@ describe('every execution of two attempts at one write and two overwrites on thr
   interface Model {
     readonly replicas: readonly KeyState[];
     readonly attempts: readonly [boolean, boolean];
-    readonly overwritten: number;
-    readonly superseded: ReadonlySet<WriteId>;
+    /** For each overwrite what its context had seen, sorted. */
+    readonly seenBy: readonly (readonly WriteId[])[];
   }
 
-  const name = (state: Model) =>
-    [
-      ...state.replicas.map(hex),
-      state.attempts.join(),
-      state.overwritten,
-      [...state.superseded].toSorted().join(),
-    ].join(':');
+  const superseded = ({ seenBy }: Model) => [...new Set(seenBy.flat())].toSorted();
+
+  /** As collapse.mjs tells states apart. */
+  const nameThere = (state: Model) =>
+    [...state.replicas.map(hex), state.attempts.join(), state.seenBy.length, superseded(state).join()].join(
+      ':',
+    );
+
+  const nameHere = (state: Model) => [nameThere(state), ...state.seenBy.map((seen) => seen.join())].join(':');
 
   const merged = (a: KeyState, b: KeyState) => merge(a, b, sole).state;
+
+  const viewOf = (state: Model, from: readonly number[]): KeyState =>
+    from.map((i) => must(state.replicas[i], 'a replica')).reduce(merged);
+
+  /** What a client that is shown these writes has seen: with each, all that it had superseded. */
+  const seenIn = (state: Model, shown: readonly WriteId[]): readonly WriteId[] => [
+    ...new Set([...shown, ...shown.flatMap((id) => state.seenBy[overwrites.indexOf(id)] ?? [])]),
+  ];
 
   const led = (state: Model, at: number, put: KeyState): readonly KeyState[] =>
     state.replicas.map((replica, i) => (i === at ? merged(replica, put) : replica));
@@ -84,14 +108,14 @@ describe('every execution of two attempts at one write and two overwrites on thr
       const replicas = known ? state.replicas : led(state, 1, delta(emptyContext, attempt(0, 'b', 1)));
       yield { ...state, attempts: [first, true], replicas };
     }
-    if (state.overwritten < 2) {
+    const n = state.seenBy.length + 1;
+    if (n <= 2) {
       for (const from of READS) {
-        const view = from.map((i) => must(state.replicas[i], 'a replica')).reduce(merged);
-        const superseded = new Set([...state.superseded, ...ids(view)]);
-        const overwritten = state.overwritten + 1;
+        const view = viewOf(state, from);
+        const seenBy = [...state.seenBy, seenIn(state, ids(view)).toSorted()];
         for (const at of [0, 1, 2]) {
-          const put = delta(contextOf(view, sole), attempt(overwritten, 'y', overwritten));
-          yield { ...state, overwritten, superseded, replicas: led(state, at, put) };
+          const put = delta(contextOf(view, sole), attempt(n, 'y', n));
+          yield { ...state, seenBy, replicas: led(state, at, put) };
         }
       }
     }
@@ -103,29 +127,47 @@ describe('every execution of two attempts at one write and two overwrites on thr
     }
   }
 
+  const start: Model = {
+    replicas: [emptyState, emptyState, emptyState],
+    attempts: [false, false],
+    seenBy: [],
+  };
+  const states = reachable(start, nameHere, next);
+
+  it('has as many states as the model in the design', () => {
+    expect(new Set(states.map(nameThere)).size).toBe(3948);
+    expect(states.length).toBe(4529);
+  });
+
   it('loses nothing, resurrects nothing, and does not depend on the order of merging', () => {
-    const start: Model = {
-      replicas: [emptyState, emptyState, emptyState],
-      attempts: [false, false],
-      overwritten: 0,
-      superseded: new Set(),
-    };
-    const seen = new Map([[name(start), start]]);
     const wrong: string[] = [];
-    for (const state of seen.values()) {
+    for (const state of states) {
       const written = [
         ...(state.attempts.includes(true) ? [X] : []),
-        ...overwrites.slice(0, state.overwritten),
+        ...overwrites.slice(0, state.seenBy.length),
       ];
-      const expected = written.filter((id) => !state.superseded.has(id)).toSorted();
+      const dead = superseded(state);
+      const expected = written.filter((id) => !dead.includes(id)).toSorted();
       const all = everyMerge(state.replicas, sole);
       const final = state.replicas.reduce(merged);
-      if (all.length !== 1) wrong.push(`order matters: ${name(state)}`);
-      if (ids(final).join() !== expected.join()) wrong.push(`wrong siblings: ${name(state)}`);
-      for (const then of next(state)) if (!seen.has(name(then))) seen.set(name(then), then);
+      if (all.length !== 1) wrong.push(`order matters: ${nameHere(state)}`);
+      if (ids(final).join() !== expected.join()) wrong.push(`wrong siblings: ${nameHere(state)}`);
     }
     expect(wrong).toEqual([]);
-    expect(seen.size).toBe(4162);
+  });
+
+  it('shows no write beside one that had seen it, whichever one or two replicas are read (I4)', () => {
+    let siblings = 0;
+    const wrong = states.flatMap((state) =>
+      READS.flatMap((from) => {
+        const shown = ids(viewOf(state, from));
+        if (shown.length > 1) siblings++;
+        const seen = new Set(shown.flatMap((id) => state.seenBy[overwrites.indexOf(id)] ?? []));
+        return shown.some((id) => seen.has(id)) ? [`${from.join()} of ${nameHere(state)}`] : [];
+      }),
+    );
+    expect(wrong).toEqual([]);
+    expect(siblings).toBeGreaterThan(1000);
   });
 });
 
@@ -143,12 +185,17 @@ describe('merging, in any execution', () => {
   it('changes nothing when repeated, with whatever was ever sent', () => {
     fc.assert(
       fc.property(plans, (plan) => {
-        const { replicas, messages, sole } = execute(plan);
+        const execution = execute(plan);
+        const { replicas, messages, sole } = execution;
         const final = replicas.reduce((a, b) => merge(a, b, sole).state);
-        for (const old of [final, ...replicas, ...messages]) {
-          expect(hex(merge(old, old, sole).state)).toBe(hex(old));
-          expect(hex(merge(final, old, sole).state)).toBe(hex(final));
-          expect(hex(merge(old, final, sole).state)).toBe(hex(final));
+        for (const old of statesOf(execution)) expect(hex(merge(old, old, sole).state)).toBe(hex(old));
+        for (const { part, whole } of messages) {
+          // Whoever has seen everything has seen what a part requires.
+          const again = must(completed(final, part), 'a part that is taken');
+          for (const old of [again, whole]) {
+            expect(hex(merge(final, old, sole).state)).toBe(hex(final));
+            expect(hex(merge(old, final, sole).state)).toBe(hex(final));
+          }
         }
       }),
       { numRuns: 300 },
@@ -166,19 +213,54 @@ describe('merging, in any execution', () => {
     );
   });
 
-  it('shows no write beside one that had seen it, on any replica, when every write was attempted once', () => {
+  it('shows everywhere and at any time exactly the writes merged there less those that their contexts cover', () => {
     fc.assert(
-      fc.property(solePlans, (plan) => {
-        const { replicas, writes } = execute(plan);
-        for (const replica of replicas) {
-          const shown = new Set(ids(replica));
-          const superseding = writes.filter(({ writeId }) => shown.has(writeId));
-          for (const { supersedes } of superseding)
-            expect([...supersedes].filter((id) => shown.has(id))).toEqual([]);
+      fc.property(plansWithLosses, (plan) => {
+        const { wrong, replicas, meanings } = execute(plan);
+        expect(wrong).toEqual([]);
+        expect(replicas.map(ids)).toEqual(meanings.map(shownBy));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('shows no write beside one that had seen it, on any replica, where nothing is cut into pages or parts', () => {
+    fc.assert(
+      fc.property(plansWithLosses.map(uncut), (plan) => {
+        const execution = execute(plan);
+        expect(execution.replicas.flatMap((replica) => falseSiblings(execution, replica))).toEqual([]);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('where something is, may do so on a replica that is behind, until it merges anything that covers the false sibling', () => {
+    const count = { false: 0, ended: 0 };
+    fc.assert(
+      fc.property(plansWithLosses, (plan) => {
+        const execution = execute(plan);
+        const { replicas, meanings, writes, messages, sole } = execution;
+        for (const [i, replica] of replicas.entries()) {
+          const own = must(meanings[i], 'what the replica means');
+          for (const id of falseSiblings(execution, replica)) {
+            count.false++;
+            // Behind: there is a write whose context names this one, and nothing that was merged here covers it.
+            expect(writes.some((write) => write.covers.has(id))).toBe(true);
+            expect(own.covered.has(id)).toBe(false);
+            for (const { part, means } of messages) {
+              const incoming = completed(replica, part);
+              if (incoming === undefined) continue;
+              const next = merge(replica, incoming, sole).state;
+              if (means.covered.has(id)) count.ended++;
+              expect(findWrite(next, id) === undefined).toBe(means.covered.has(id));
+            }
+          }
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 2000, seed: 1 },
     );
+    expect(count.false).toBeGreaterThan(20);
+    expect(count.ended).toBeGreaterThan(20);
   });
 
   it('closes no id when every write was attempted once', () => {
@@ -192,10 +274,13 @@ describe('merging, in any execution', () => {
 
   it('never meets a dot under two writes', () => {
     fc.assert(
-      fc.property(plans, (plan) => {
+      fc.property(plansWithLosses, (plan) => {
         const { replicas, messages, sole } = execute(plan);
         for (const replica of replicas) {
-          for (const message of messages) expect(merge(replica, message, sole).doubleDots).toBe(0);
+          for (const { part, whole } of messages) {
+            for (const state of [whole, completed(replica, part) ?? part.state])
+              expect(merge(replica, state, sole).doubleDots).toBe(0);
+          }
         }
       }),
     );
@@ -203,9 +288,8 @@ describe('merging, in any execution', () => {
 
   it('keeps siblings sorted, their dots in the history and their ids open', () => {
     fc.assert(
-      fc.property(plans, (plan) => {
-        const { replicas, messages } = execute(plan);
-        for (const state of [...replicas, ...messages]) {
+      fc.property(plansWithLosses, (plan) => {
+        for (const state of statesOf(execute(plan))) {
           expect(ids(state)).toEqual([...new Set(ids(state))].toSorted());
           expect(state.closed).toEqual([...new Set(state.closed)].toSorted());
           expect(state.closed.filter((id) => ids(state).includes(id))).toEqual([]);
@@ -217,6 +301,12 @@ describe('merging, in any execution', () => {
     );
   });
 });
+
+/** Siblings that another one shown beside them had seen, or that something between the two had (invariants.md, I4). */
+function falseSiblings(execution: Execution, state: KeyState): readonly WriteId[] {
+  const seen = new Set(ids(state).flatMap((id) => [...execution.write(id).supersedes]));
+  return ids(state).filter((id) => seen.has(id));
+}
 
 describe('two attempts at one write (protocol.md, rule 1)', () => {
   // X, led by A and, when A's answer was lost, by B: one write with two dots.
@@ -274,9 +364,10 @@ describe('two attempts at one write (protocol.md, rule 1)', () => {
   });
 });
 
-describe('part of a state (protocol.md, rule 3)', () => {
+describe('some siblings of a state (protocol.md, rule 3)', () => {
+  const x = delta(emptyContext, attempt(0, 'a', 1));
   const whole = join(...[0, 1, 2, 3].map((n) => delta(emptyContext, attempt(n, 'a', n + 1))));
-  const chunk = restrict(whole, whole.siblings.slice(0, 2));
+  const chunk = only(whole.siblings.slice(0, 2));
 
   it('a chunk of a state does not kill the siblings it does not carry', () => {
     expect(ids(chunk)).toHaveLength(2);
@@ -289,41 +380,72 @@ describe('part of a state (protocol.md, rule 3)', () => {
     expect(ids(join(whole, wrong))).toEqual(ids(chunk));
   });
 
-  it('remembers what is closed', () => {
-    const later = join(
-      whole,
-      delta(read(whole), attempt(4, 'b', 1)),
-      delta(emptyContext, attempt(5, 'c', 1)),
-    );
-    expect(restrict(later, []).closed).toEqual(later.closed);
-    expect(later.closed).toHaveLength(4);
+  it('nor what a sibling that it does not carry had superseded', () => {
+    const later = join(x, delta(read(x), attempt(1, 'b', 1)), delta(emptyContext, attempt(2, 'c', 1)));
+    const part = only(later.siblings.filter(({ writeId }) => writeId === writeIdOf(2)));
+    expect(ids(join(x, part))).toEqual([writeIdOf(0), writeIdOf(2)].toSorted());
+    expect(ids(join(x, part, later))).toEqual([writeIdOf(1), writeIdOf(2)].toSorted());
   });
 
-  it('of all siblings is the state itself', () => {
-    expect(restrict(whole, whole.siblings)).toBe(whole);
+  it('have seen just their own dots, with all attempts, and close nothing', () => {
+    const twice = join(x, delta(emptyContext, attempt(0, 'b', 1)));
+    const later = join(whole, delta(read(whole), attempt(4, 'b', 7)), twice);
+    expect(later.closed).toHaveLength(4);
+    for (const sibling of [...later.siblings, ...twice.siblings]) {
+      expect(only([sibling])).toEqual({ siblings: [sibling], history: historyOf(sibling.dots), closed: [] });
+    }
+    expect(only([])).toEqual(emptyState);
+  });
+
+  it('bring to a replica whatever it has not seen', () => {
+    fc.assert(
+      fc.property(plansWithLosses, fc.nat({ max: 255 }), (plan, mask) => {
+        const execution = execute(plan);
+        const { replicas, sole } = execution;
+        for (const from of replicas) {
+          const some = only(from.siblings.filter((_, i) => ((mask >> (i % 8)) & 1) === 1));
+          for (const to of replicas) {
+            const { state } = merge(to, some, sole);
+            // Nothing dies, and what the whole state kills or brings, it kills or brings ever after.
+            expect(ids(state)).toEqual(expect.arrayContaining([...ids(to)]));
+            const all = merge(to, from, sole).state;
+            expect(ids(state)).toEqual(expect.arrayContaining(ids(some).filter((id) => findWrite(all, id))));
+            expect(hex(merge(state, from, sole).state)).toBe(hex(all));
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
   });
 });
 
-describe('known limits: what a replica may show until it merges the rest', () => {
+describe('what a replica shows before it has merged the rest', () => {
   const x = delta(emptyContext, attempt(0, 'a', 1));
 
-  it('a part also kills what a sibling it does not carry had superseded', () => {
-    const whole = join(x, delta(read(x), attempt(1, 'b', 1)), delta(emptyContext, attempt(2, 'c', 1)));
-    const part = restrict(
-      whole,
-      whole.siblings.filter(({ writeId }) => writeId === writeIdOf(2)),
-    );
-    expect(ids(join(x, part))).toEqual([writeIdOf(2)]);
-    expect(ids(join(x, part, whole))).toEqual([writeIdOf(1), writeIdOf(2)].toSorted());
-  });
-
-  it('a second attempt can show beside a write made two overwrites later, which names only the last of them', () => {
+  it('is no second attempt beside a write made two overwrites later: its context names what was closed too', () => {
     const overwritten = join(x, delta(read(x), attempt(1, 'a', 2)));
     const later = delta(read(overwritten), attempt(2, 'c', 1));
     const twin = delta(emptyContext, attempt(0, 'b', 1));
-    expect(ids(join(twin, later))).toEqual([writeIdOf(0), writeIdOf(2)].toSorted());
+    expect(ids(join(twin, later))).toEqual([writeIdOf(2)]);
     expect(everyMerge([overwritten, later, twin], NONE)).toHaveLength(1);
     expect(ids(join(overwritten, later, twin))).toEqual([writeIdOf(2)]);
+  });
+
+  it('is a false sibling where a write made from a page arrives before what the page had superseded', () => {
+    // K has superseded X; a page shows K and hides S; Z is put with it. The replica has X and nothing else.
+    const k = delta(read(x), attempt(1, 'b', 1));
+    const all = join(x, k, delta(emptyContext, attempt(2, 'c', 1)));
+    const page = only(all.siblings.filter(({ writeId }) => writeId === writeIdOf(1)));
+    const z = delta(read(page), attempt(3, 'b', 2));
+    const behind = join(x, z);
+    expect(ids(behind)).toEqual([writeIdOf(0), writeIdOf(3)].toSorted());
+    // K itself ends it, though K is dead by then; so does any state that has merged K.
+    expect(ids(join(behind, k))).toEqual([writeIdOf(3)]);
+    expect(ids(join(behind, all))).toEqual([writeIdOf(2), writeIdOf(3)].toSorted());
+    expect(ids(join(behind, delta(read(k), attempt(4, 'd', 1))))).toEqual(
+      [writeIdOf(3), writeIdOf(4)].toSorted(),
+    );
+    expect(everyMerge([x, k, all, z], NONE)).toHaveLength(1);
   });
 });
 
@@ -363,12 +485,15 @@ describe('one dot under two different writes (law 3 broken by somebody)', () => 
     expect(hex(join(y, both))).toBe(hex(both));
   });
 
-  it('both survive being sent in parts', () => {
+  it('both survive a part that carries one of them', () => {
     const both = join(x, y);
     for (const shown of both.siblings) {
-      const part = restrict(both, [shown]);
+      const part = only([shown]);
       expect(part.siblings.every(({ dots }) => dots.every((dot) => hasDot(part.history, dot)))).toBe(true);
       expect(hex(join(both, part))).toBe(hex(both));
+    }
+    for (const part of partsOf(both, 1)) {
+      expect(hex(join(both, must(completed(both, part), 'a part that is taken')))).toBe(hex(both));
     }
   });
 

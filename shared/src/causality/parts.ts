@@ -25,7 +25,8 @@ export function partsOf(state: KeyState, maxBytes: number): readonly StatePart[]
   const { siblings } = state;
   if (siblings.length <= 1) return [{ state, requires: [] }];
   const wholeHeadBytes = headSize(state);
-  if (siblings.reduce((sum, { body }) => sum + body.length, wholeHeadBytes) <= maxBytes) return [{ state, requires: [] }];
+  if (siblings.reduce((sum, { body }) => sum + body.length, wholeHeadBytes) <= maxBytes)
+    return [{ state, requires: [] }];
   // In parts every dot may cost its bytes again: as a range of its own, or among what the last part requires.
   const headBytes = siblings.reduce((sum, { dots }) => sum + dotsBytes(dots), wholeHeadBytes);
   const groups: Sibling[][] = [[]];
@@ -57,20 +58,21 @@ function dotsBytes(dots: readonly Dot[]): number {
 export function assemble(parts: readonly KeyState[]): KeyState {
   const last = must(parts.at(-1), 'a state has at least one part');
   const siblings = parts.flatMap((part) => part.siblings);
-  return { ...last, siblings: siblings.sort((a, b) => (a.writeId < b.writeId ? -1 : 1)) };
+  return { ...last, siblings: siblings.toSorted((a, b) => (a.writeId < b.writeId ? -1 : 1)) };
 }
 
 /**
  * What a receiver that holds `own` may merge for this part; undefined when it has not seen what the part requires. A
- * required sibling that it holds is what the sender holds too; one it has seen die is dead whatever the part says.
+ * required sibling that it holds, the sender holds too, with just these dots; one it has seen die is dead whatever the
+ * part says.
  */
 export function completed(own: KeyState, { state, requires }: StatePart): KeyState | undefined {
   if (requires.length === 0) return state;
   if (!requires.every((dot) => hasDot(own.history, dot))) return undefined;
   const carried = new Set(state.siblings.map(({ writeId }) => writeId));
-  const assumed = own.siblings.filter(
-    ({ writeId, dots }) =>
-      !carried.has(writeId) && dots.some((dot) => requires.some((needed) => compareDots(needed, dot) === 0)),
-  );
+  const assumed = own.siblings.flatMap((sibling) => {
+    const dots = sibling.dots.filter((dot) => requires.some((needed) => compareDots(needed, dot) === 0));
+    return dots.length === 0 || carried.has(sibling.writeId) ? [] : [{ ...sibling, dots }];
+  });
   return assemble([only(assumed), state]);
 }

@@ -6,10 +6,10 @@ import { sipKey } from '../hash/siphash.ts';
 import { BODY_BYTES_MAX } from '../protocol/limits.ts';
 import { delta, emptyContext } from './context.ts';
 import { makeActor } from './dot.ts';
-import { everyMerge, execute, plans, writeIdOf } from './executions.case.ts';
+import { execute, plansWithLosses, statesOf } from './executions.case.ts';
 import { type History, historyOf } from './history.ts';
 import { emptyState, type KeyState, merge, type Sibling, type WriteId } from './key-state.ts';
-import { decodeState, digestOf, encodeState, partsOf } from './state-codec.ts';
+import { decodeState, digestOf, encodeState, headSize } from './state-codec.ts';
 
 const NONE: ReadonlySet<WriteId> = new Set();
 const A = makeActor('a', 'AAAAAAAAAAA', 0);
@@ -19,10 +19,7 @@ const C = makeActor('c', 'AAAAAAAAAAA', 0);
 const hex = (state: KeyState) => toHex(encodeState(state));
 
 /** Every kind of state that can be: of replicas, of deltas, of parts, and all of it merged. */
-const states: fc.Arbitrary<readonly KeyState[]> = plans.map((plan) => {
-  const { replicas, messages, sole } = execute(plan);
-  return [...replicas, ...messages, replicas.reduce((a, b) => merge(a, b, sole).state)];
-});
+const states: fc.Arbitrary<readonly KeyState[]> = plansWithLosses.map((plan) => statesOf(execute(plan)));
 
 const TOMBSTONE: Sibling = {
   writeId: '1'.repeat(16),
@@ -101,6 +98,18 @@ describe('an encoded state', () => {
     );
   });
 
+  it('has a head of a size known beforehand', () => {
+    fc.assert(
+      fc.property(states, (all) => {
+        for (const state of all) {
+          const bodies = state.siblings.reduce((sum, { body }) => sum + body.length, 0);
+          expect(headSize(state)).toBe(encodeState(state).length - bodies);
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   it('has bodies that are views, not copies', () => {
     const bytes = encodeState(RICH);
     expect(decodeState(bytes).siblings.every(({ body }) => body.buffer === bytes.buffer)).toBe(true);
@@ -108,10 +117,7 @@ describe('an encoded state', () => {
 });
 
 /** Bytes that the sibling heads of a state take. */
-function headsBytes(state: KeyState): number {
-  const bodies = state.siblings.reduce((sum, { body }) => sum + body.length, 0);
-  return encodeState(state).length - bodies - encodeState({ ...state, siblings: [] }).length;
-}
+const headsBytes = (state: KeyState) => headSize(state) - headSize({ ...state, siblings: [] });
 
 describe('bytes that are no canonical encoding', () => {
   it('with any one bit of the head changed are refused or mean exactly what they say', () => {
@@ -210,69 +216,6 @@ describe('bytes that are no canonical encoding', () => {
   ])('are refused at once when they claim 2^32 %s', (_, head) => {
     const claim = Uint8Array.from([...head, 0x80, 0x80, 0x80, 0x80, 0x10, 1, 2, 3, 4, 5]);
     expect(() => decodeState(claim)).toThrow('count larger than its data');
-  });
-});
-
-/** What is wrong with the parts of a state. */
-function wrongParts(state: KeyState, maxBytes: number): readonly string[] {
-  const parts = partsOf(state, maxBytes);
-  const inOrder = (some: readonly KeyState[]) => hex(some.reduce((a, b) => merge(a, b, NONE).state));
-  const merged = parts.length <= 4 ? everyMerge(parts, NONE) : [inOrder(parts), inOrder(parts.toReversed())];
-  return [
-    ...parts
-      .filter((part) => misread(encodeState(part)) ?? decode(encodeState(part)) instanceof DecodeError)
-      .map(hex),
-    ...parts.filter((part) => part.siblings.length > 1 && encodeState(part).length > maxBytes).map(hex),
-    ...merged.filter((whole) => whole !== hex(state)),
-    ...(parts.flatMap(({ siblings }) => siblings).length === state.siblings.length
-      ? []
-      : ['a sibling in two parts']),
-  ];
-}
-
-describe('the parts of a state', () => {
-  it('are valid, within the limit, and merge to the whole in any order', () => {
-    fc.assert(
-      fc.property(states, fc.integer({ min: 1, max: 400 }), (all, maxBytes) => {
-        expect(all.flatMap((state) => wrongParts(state, maxBytes))).toEqual([]);
-      }),
-      { numRuns: 50 },
-    );
-  });
-
-  it('are that also when they cut holes into ranges of large counters', () => {
-    const sibling = fc.record({
-      counters: fc.uniqueArray(fc.integer({ min: 1, max: 2 ** 45 - 1 }), { minLength: 1, maxLength: 5 }),
-      bodyBytes: fc.nat({ max: 500 }),
-    });
-    fc.assert(
-      fc.property(
-        fc.array(sibling, { maxLength: 20, size: 'max' }),
-        fc.integer({ min: 200, max: 2000 }),
-        (some, maxBytes) => {
-          const siblings = some.map(({ counters, bodyBytes }, n): Sibling => {
-            // Counters of different writes never meet.
-            const dots = counters.toSorted((a, b) => a - b).map((k) => ({ actor: A, counter: k * 32 + n }));
-            const body = new Uint8Array(bodyBytes);
-            return { writeId: writeIdOf(n), dots, deleted: false, writtenAtMs: n, check: n, body };
-          });
-          siblings.sort((a, b) => (a.writeId < b.writeId ? -1 : 1));
-          const state = { siblings, history: { actors: [A], ranges: [[1, 2 ** 51]] }, closed: [] };
-          expect(wrongParts(state, maxBytes)).toEqual([]);
-        },
-      ),
-      { numRuns: 100 },
-    );
-  });
-
-  it('are one when the state fits', () => {
-    expect(partsOf(RICH, encodeState(RICH).length)).toEqual([RICH]);
-    expect(partsOf(emptyState, 1)).toEqual([emptyState]);
-    expect(partsOf(RICH, encodeState(RICH).length - 1)).toHaveLength(2);
-  });
-
-  it('hold one sibling each when nothing fits', () => {
-    expect(partsOf(RICH, 1).map(({ siblings }) => siblings.length)).toEqual([1, 1, 1]);
   });
 });
 

@@ -70,7 +70,9 @@ export class Writer {
 
   /** What has been written, as a copy of exactly that size. */
   finish(): Uint8Array {
-    return this.buffer.slice(0, this.length);
+    const copy = allocate(this.length);
+    copy.set(this.buffer.subarray(0, this.length));
+    return copy;
   }
 
   /** What has been written, as a view that the next write may change. */
@@ -102,6 +104,26 @@ export class Writer {
     grown.set(this.buffer.subarray(0, this.length));
     this.buffer = grown;
   }
+}
+
+/**
+ * Small results share slabs: an allocation of its own for each costs a microsecond and is slow to be collected. What
+ * keeps a slice for long keeps its slab too, so nothing that is stored in memory for long is made here.
+ */
+const SLAB_BYTES = 64 * 1024;
+const SHARED_BYTES_MAX = 4 * 1024;
+let slab = new Uint8Array(SLAB_BYTES);
+let slabUsed = 0;
+
+export function allocate(bytes: number): Uint8Array {
+  if (bytes > SHARED_BYTES_MAX) return new Uint8Array(bytes);
+  if (slabUsed + bytes > SLAB_BYTES) {
+    slab = new Uint8Array(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  const start = slabUsed;
+  slabUsed += bytes;
+  return slab.subarray(start, slabUsed);
 }
 
 export class Reader {

@@ -59,6 +59,8 @@ const TURN_EVENTS_MAX = 512;
 /** Beyond this the pod says `busy` instead of falling further behind. At 20 µs each, 160 ms of work. */
 const INBOX_EVENTS_MAX = 8192;
 const INBOX_BYTES_MAX = 64 * 1024 * 1024;
+/** A machine that cannot start from its store is not helped by another start. */
+const FAILURES_MAX = 10;
 
 export class Host<Event, Timer, Answer> {
   private readonly options: HostOptions<Event, Timer, Answer>;
@@ -71,6 +73,9 @@ export class Host<Event, Timer, Answer> {
   private alarmAtMs = Number.POSITIVE_INFINITY;
   private turnScheduled = false;
   private stopped = false;
+  private busUp = false;
+  /** Turns in a row that came to nothing. */
+  private failures = 0;
 
   constructor(options: HostOptions<Event, Timer, Answer>) {
     this.options = options;
@@ -80,7 +85,10 @@ export class Host<Event, Timer, Answer> {
     options.transport.listen({
       frame: (bytes) => this.receive(bytes),
       undelivered: (token) => this.undelivered(token),
-      connected: (up) => this.deliver({ kind: 'bus', up }),
+      connected: (up) => {
+        this.busUp = up;
+        this.deliver({ kind: 'bus', up });
+      },
     });
     this.deliver({ kind: 'start' });
   }
@@ -98,7 +106,7 @@ export class Host<Event, Timer, Answer> {
 
   /** Handles what is queued, and nothing that arrives later. */
   stop(): void {
-    while (this.inbox.length > 0) this.turn();
+    while (this.inbox.length > 0 && !this.stopped) this.turn();
     this.stopped = true;
   }
 
@@ -111,7 +119,8 @@ export class Host<Event, Timer, Answer> {
       header = readHeader(reader);
       if (header.cluster !== this.identity.clusterMark) return this.refuse('wrong_cluster', header);
       // Addressed to an earlier life of this pod. Storage pods answer that; replies to a dead coordinator are moot.
-      if (header.toBoot !== undefined && header.toBoot !== this.boot && this.identity.role === 'coordinator') return;
+      if (header.toBoot !== undefined && header.toBoot !== this.boot && this.identity.role === 'coordinator')
+        return;
       messages = readMessages(reader);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
@@ -120,7 +129,8 @@ export class Host<Event, Timer, Answer> {
     const full = this.inbox.length >= INBOX_EVENTS_MAX || this.inboxBytes >= INBOX_BYTES_MAX;
     for (const message of messages) {
       if (full && isReplicaRequest(message)) this.shed(header, message);
-      else if (this.inbox.length < 2 * INBOX_EVENTS_MAX) this.inbox.push({ kind: 'message', from: header, message });
+      else if (this.inbox.length < 2 * INBOX_EVENTS_MAX)
+        this.inbox.push({ kind: 'message', from: header, message });
       else this.refuse('inbox full', header);
     }
     this.inboxBytes += bytes.length;
@@ -160,9 +170,11 @@ export class Host<Event, Timer, Answer> {
     for (let timer = this.timers.pop(now.monoMs); timer !== undefined; timer = this.timers.pop(now.monoMs)) {
       this.inbox.push({ kind: 'timer', timer });
     }
-    const batch = this.inbox.length <= TURN_EVENTS_MAX ? this.inbox : this.inbox.slice(0, TURN_EVENTS_MAX);
+    const queued = this.inbox.length;
+    const batch = queued <= TURN_EVENTS_MAX ? this.inbox : this.inbox.slice(0, TURN_EVENTS_MAX);
     this.inbox = batch === this.inbox ? [] : this.inbox.slice(TURN_EVENTS_MAX);
-    if (this.inbox.length === 0) this.inboxBytes = 0;
+    // What is left is taken to be as large as what is gone: under load there is always something left.
+    this.inboxBytes = queued === 0 ? 0 : (this.inboxBytes * this.inbox.length) / queued;
     const effects: HostEffect<Timer, Answer>[] = [];
     try {
       this.options.transaction?.begin();
@@ -172,15 +184,12 @@ export class Host<Event, Timer, Answer> {
       this.discard(error);
       return;
     }
+    this.failures = 0;
     this.perform(effects, now);
   }
 
   /** A throw before any mutation costs only its event; after one, memory and store can disagree (rule 20). */
-  private handle(
-    event: Event | HostEvent<Timer>,
-    now: Now,
-    effects: HostEffect<Timer, Answer>[],
-  ): void {
+  private handle(event: Event | HostEvent<Timer>, now: Now, effects: HostEffect<Timer, Answer>[]): void {
     const before = this.machine.mutations;
     try {
       const made = this.machine.handle(event, now);
@@ -199,7 +208,8 @@ export class Host<Event, Timer, Answer> {
     const { notice, isFatal, fatal, transaction, build, newBoot } = this.options;
     notice({ level: 'alarm', event: 'machine_discarded', fields: { error: describe(error) } });
     this.outbox.discard();
-    if (isFatal(error)) {
+    this.failures++;
+    if (isFatal(error) || this.failures > FAILURES_MAX) {
       this.stopped = true;
       fatal(error);
       return;
@@ -213,13 +223,15 @@ export class Host<Event, Timer, Answer> {
     this.outbox = new Outbox(this.identity, this.options.transport);
     this.options.discarded?.();
     this.deliver({ kind: 'start' });
+    // The transport says it when it changes, not again for a machine that was not there.
+    if (this.busUp) this.deliver({ kind: 'bus', up: true });
   }
 
   private perform(effects: readonly HostEffect<Timer, Answer>[], now: Now): void {
     for (const effect of effects) {
       switch (effect.kind) {
         case 'send':
-          this.outbox.add(effect.to, effect.message);
+          this.send(effect, now);
           break;
         case 'schedule':
           this.timers.push(now.monoMs + effect.afterMs, effect.timer);
@@ -237,6 +249,23 @@ export class Host<Event, Timer, Answer> {
     }
     this.outbox.flush();
     this.arm(now);
+  }
+
+  /** What was committed cannot be taken back: a message that no frame can carry costs only itself. */
+  private send({ to, message }: Send<Message>, now: Now): void {
+    try {
+      this.outbox.add(to, message);
+    } catch (error) {
+      const fields = { kind: message.kind, to: to.name, error: describe(error) };
+      this.options.notice({ level: 'alarm', event: 'message_unsendable', fields });
+      if (to.role !== 'coordinator' || !('id' in message)) return;
+      this.outbox.add(to, {
+        kind: 'refused',
+        id: message.id,
+        reason: 'internal',
+        monoMs: Math.floor(now.monoMs),
+      });
+    }
   }
 
   private arm(now: Now): void {

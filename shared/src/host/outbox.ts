@@ -2,6 +2,7 @@ import type { Address, Role } from '../machine.ts';
 import { FrameBuilder, type FrameHeader } from '../protocol/frame.ts';
 import type { Message } from '../protocol/message.ts';
 import { subjectOf } from '../protocol/subjects.ts';
+import { NO_TOPOLOGY } from '../ring/topology.ts';
 import type { Transport } from './ports.ts';
 
 /** Of everything a frame says about its sender, what changes while it runs. */
@@ -26,7 +27,7 @@ export class Outbox {
   private readonly recent = new Array<Sent | undefined>(RECENT_FRAMES);
   private token = 0;
   private epoch = 0;
-  private topology = '';
+  private topology = NO_TOPOLOGY;
 
   constructor(identity: Identity, transport: Transport) {
     this.identity = identity;

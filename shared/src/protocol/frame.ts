@@ -66,7 +66,13 @@ export class FrameBuilder {
     const { tag, schema } = schemaOf(message.kind);
     this.writer.u8(tag);
     this.writer.u32(0);
-    schema.write(this.writer, message);
+    try {
+      schema.write(this.writer, message);
+    } catch (error) {
+      // What others put into this frame must not travel behind half a message.
+      this.writer.truncate(start);
+      throw error;
+    }
     if (this.writer.size > frameBytesMax) {
       this.writer.truncate(start);
       if (start === this.headerBytes) throw new RangeError(`a ${message.kind} message larger than a frame`);

@@ -104,11 +104,13 @@ describe('a write that only a holder of hints has, is found (rule 7)', () => {
     return { story, context };
   }
 
-  it('by a read with its context, as soon as the owners are back', () => {
-    const { story, context } = hintOwed(10);
-    const { world, A, B } = story;
-    world.until(() => world.usable('p').includes(A) && world.usable('p').includes(B), 5_000);
-    expect(story.found(story.get('p', { context })).values).toEqual(['X']);
+  it('by a read with its context, as soon as the owners are back and before they were offered anything', () => {
+    for (let seed = 10; seed < 30; seed++) {
+      const { story, context } = hintOwed(seed);
+      const { world, A, B } = story;
+      world.until(() => world.usable('p').includes(A) && world.usable('p').includes(B), 5_000);
+      expect(story.found(story.get('p', { context })).values).toEqual(['X']);
+    }
   });
 
   it('by a read with its context through a coordinator that knows nothing of it', () => {

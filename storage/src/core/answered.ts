@@ -28,7 +28,13 @@ export class Answered {
     return this.answers.get(`${senderBoot}/${id}`);
   }
 
-  remember(senderBoot: string, id: number, answer: readonly Message[], deadlineMs: number, nowMs: number): void {
+  remember(
+    senderBoot: string,
+    id: number,
+    answer: readonly Message[],
+    deadlineMs: number,
+    nowMs: number,
+  ): void {
     this.forgetUntil(nowMs);
     const request = `${senderBoot}/${id}`;
     this.answers.set(request, answer);

@@ -209,9 +209,13 @@ describe('pages', () => {
     const frames = holder.pages('a');
     const parts = frames.flatMap((page) => page.entries.filter(({ key }) => Buffer.compare(key, KEY) === 0));
     const whole = must(holder.row(KEY), 'the hint is held');
-    expect(parts.map(({ part, digest }) => [part, digest])).toEqual([0, 1, 2].map((part) => [part, whole.digest]));
+    expect(parts.map(({ part, digest }) => [part, digest])).toEqual(
+      [0, 1, 2].map((part) => [part, whole.digest]),
+    );
     for (const frame of frames) {
-      expect(frame.entries.reduce((sum, { state, key }) => sum + state.length + key.length, 0)).toBeLessThan(STATE_PART_BYTES_MAX);
+      expect(frame.entries.reduce((sum, { state, key }) => sum + state.length + key.length, 0)).toBeLessThan(
+        STATE_PART_BYTES_MAX,
+      );
     }
     let received = emptyState;
     for (const { state, requires } of parts) {
@@ -234,7 +238,10 @@ describe('pages', () => {
   });
 
   it('together hold every key that is owed, once, however large they are and wherever pages end', () => {
-    const sizes = fc.array(fc.record({ owed: fc.integer({ min: 1, max: 7 }), bytes: fc.nat({ max: 200_000 }) }), { maxLength: 30 });
+    const sizes = fc.array(
+      fc.record({ owed: fc.integer({ min: 1, max: 7 }), bytes: fc.nat({ max: 200_000 }) }),
+      { maxLength: 30 },
+    );
     fc.assert(
       fc.property(sizes, (hints) => {
         const holder = new Holder();
@@ -245,7 +252,9 @@ describe('pages', () => {
           expect(keys).toHaveLength(holder.ledger.owedToNode(target));
         }
         const total = holder.ledger.owed().reduce((sum, { keys }) => sum + keys, 0);
-        expect(total).toBe(hints.reduce((sum, { owed }) => sum + owed.toString(2).replaceAll('0', '').length, 0));
+        expect(total).toBe(
+          hints.reduce((sum, { owed }) => sum + owed.toString(2).replaceAll('0', '').length, 0),
+        );
       }),
       { numRuns: 40 },
     );
@@ -299,7 +308,9 @@ describe('a hint row that is corrupt', () => {
     const holder = new Holder(store);
     const keys = keysOwnedBy(RING, ['a'], count).toSorted((a, b) => locate(a).prefix - locate(b).prefix);
     for (const key of keys) holder.take(key, 0b001, large(1, 30_000));
-    const { database } = store as unknown as { readonly database: { prepare(sql: string): { run(h: number): void } } };
+    const { database } = store as unknown as {
+      readonly database: { prepare(sql: string): { run(h: number): void } };
+    };
     for (const i of which) {
       database.prepare("UPDATE hints SET d = x'00' WHERE h = ?").run(locate(must(keys[i], 'a key')).prefix);
     }

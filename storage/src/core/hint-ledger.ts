@@ -113,7 +113,8 @@ export class HintLedger {
   observeAges(): void {
     const entries = this.store.scan('hints', this.ageCursor, AGES_STEP);
     for (const entry of entries) {
-      if (entry.kind === 'found') this.ageSeenMs = Math.min(this.ageSeenMs, decodeRow(entry.value).hintedAtMs);
+      if (entry.kind === 'found')
+        this.ageSeenMs = Math.min(this.ageSeenMs, decodeRow(entry.value).hintedAtMs);
     }
     this.ageCursor = entries.at(-1)?.at;
     if (entries.length === AGES_STEP) return;

@@ -7,7 +7,15 @@ const NO_KEY = new Uint8Array(0);
 type Entry = HintPage['entries'][number];
 
 function entry(name: string, part = 0, parts = 1, digest = `digest of ${name}`): Entry {
-  return { key: keyOf(name), digest: digest.padEnd(16).slice(0, 16), part, parts, sole: [], requires: [], state: NO_KEY };
+  return {
+    key: keyOf(name),
+    digest: digest.padEnd(16).slice(0, 16),
+    part,
+    parts,
+    sole: [],
+    requires: [],
+    state: NO_KEY,
+  };
 }
 
 const page = (id: number, entries: readonly Entry[], next?: string, more = false): HintPage => ({

@@ -1,5 +1,11 @@
 import { must } from '@circlet/shared/assert.ts';
-import { type Context, contextOf, contextWith, delta, emptyContext } from '@circlet/shared/causality/context.ts';
+import {
+  type Context,
+  contextOf,
+  contextWith,
+  delta,
+  emptyContext,
+} from '@circlet/shared/causality/context.ts';
 import { emptyState, type KeyState, merge, type WriteId } from '@circlet/shared/causality/key-state.ts';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -29,7 +35,13 @@ interface Client {
 }
 
 type Step =
-  | { readonly kind: 'put'; readonly at: number; readonly client: number; readonly deleted: boolean; readonly sole: boolean }
+  | {
+      readonly kind: 'put';
+      readonly at: number;
+      readonly client: number;
+      readonly deleted: boolean;
+      readonly sole: boolean;
+    }
   | { readonly kind: 'retry'; readonly at: number; readonly write: number }
   | { readonly kind: 'get'; readonly from: readonly number[] }
   | { readonly kind: 'deliver'; readonly message: number; readonly to: number }
@@ -103,7 +115,10 @@ class World {
   }
 
   private put({ at, client, deleted, sole }: Extract<Step, { kind: 'put' }>): void {
-    const { context, seen } = must(this.clients.at(-1 - (client % this.clients.length)), 'there is always a blind one');
+    const { context, seen } = must(
+      this.clients.at(-1 - (client % this.clients.length)),
+      'there is always a blind one',
+    );
     const copy = copyOf(this.writes.length, deleted ? { deleted, body: new Uint8Array(0) } : {});
     const write = { copy, context, supersedes: seen, sole };
     this.writes.push(write);
@@ -141,7 +156,8 @@ class World {
     const result = replica.merge(state, this.sole, heals);
     if (result.kind !== 'merged') this.troubles.push(`a merge was ${result.kind}`);
     else if (result.doubleDots > 0) this.troubles.push('a merge met a dot under two writes');
-    if (replica.row.suspect !== (wasSuspect && !heals)) this.troubles.push('a row is suspect, or not, for no reason');
+    if (replica.row.suspect !== (wasSuspect && !heals))
+      this.troubles.push('a row is suspect, or not, for no reason');
   }
 
   private loseMemory(step: Loss): void {
@@ -174,9 +190,21 @@ const between = { from: replica, to: replica };
 const client = fc.oneof({ weight: 3, arbitrary: fc.nat({ max: 2 }) }, fc.nat({ max: 40 }));
 const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   fc.oneof(
-    { weight: 6, arbitrary: fc.record({ kind: is('put'), at: replica, client, deleted: fc.boolean(), sole: fc.boolean() }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        kind: is('put'),
+        at: replica,
+        client,
+        deleted: fc.boolean(),
+        sole: fc.boolean(),
+      }),
+    },
     { weight: 3, arbitrary: fc.record({ kind: is('retry'), at: replica, write: fc.nat({ max: 30 }) }) },
-    { weight: 3, arbitrary: fc.record({ kind: is('get'), from: fc.array(replica, { minLength: 1, maxLength: 2 }) }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({ kind: is('get'), from: fc.array(replica, { minLength: 1, maxLength: 2 }) }),
+    },
     { weight: 4, arbitrary: fc.record({ kind: is('deliver'), message: fc.nat({ max: 60 }), to: replica }) },
     { weight: 2, arbitrary: fc.record({ kind: is('sync'), ...between }) },
     { weight: 1, arbitrary: fc.record({ kind: is('handOff'), ...between }) },
@@ -184,7 +212,10 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
     { weight: 1, arbitrary: fc.record({ kind: is('forget'), at: replica }) },
     { weight: 1, arbitrary: fc.record({ kind: is('corrupt'), at: replica }) },
     { weight: 1, arbitrary: fc.record({ kind: is('restart'), at: replica }) },
-    { weight: 2, arbitrary: fc.record({ kind: is('restore'), at: replica, from: replica, age: fc.nat({ max: 30 }) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ kind: is('restore'), at: replica, from: replica, age: fc.nat({ max: 30 }) }),
+    },
   ),
   { maxLength: 70, size: 'max' },
 );

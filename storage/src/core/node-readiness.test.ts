@@ -5,7 +5,15 @@ import { Net, type Pod, pod, readyNet, ring, storeWith } from './pods.case.ts';
 import { topologyOf } from './ring.case.ts';
 
 const TOPOLOGY = topologyOf(['a', 'b', 'c']);
-const PING: Message = { kind: 'swim', step: 'ping', seq: 1, incarnation: 0, target: [], reached: false, updates: [] };
+const PING: Message = {
+  kind: 'swim',
+  step: 'ping',
+  seq: 1,
+  incarnation: 0,
+  target: [],
+  reached: false,
+  updates: [],
+};
 const ECHO: Message = { kind: 'echo', id: 1, sentMs: 0 };
 
 const start = (net: Net, name: string) => net.start(name, { store: storeWith(name, TOPOLOGY) });
@@ -19,7 +27,10 @@ describe('a pod that starts', () => {
     const a = start(net, 'a');
     start(net, 'b');
     net.run(10_000);
-    expect(a.node.readiness).toMatchObject({ ready: false, checks: { topology: true, member: true, bus: true, echo: false } });
+    expect(a.node.readiness).toMatchObject({
+      ready: false,
+      checks: { topology: true, member: true, bus: true, echo: false },
+    });
     answersArrive = true;
     net.run(1500);
     expect(isReady(a)).toBe(true);
@@ -45,8 +56,19 @@ describe('a pod that starts', () => {
     const a = start(net, 'a');
     net.run(10);
     const echoed = {
-      kind: 'echoed' as const, id: 0, sentMs: 0, monoMs: 0, wallMs: 0, ready: true, writable: true, version: '1',
-      keys: 0, bytes: 0, hintsHeld: [], oldestHintAgeMs: 0, members: [],
+      kind: 'echoed' as const,
+      id: 0,
+      sentMs: 0,
+      monoMs: 0,
+      wallMs: 0,
+      ready: true,
+      writable: true,
+      version: '1',
+      keys: 0,
+      bytes: 0,
+      hintsHeld: [],
+      oldestHintAgeMs: 0,
+      members: [],
     };
     const { epoch, topology } = a;
     net.tell(a, { name: 'b', epoch, topology }, echoed);
@@ -95,7 +117,18 @@ describe('an echo', () => {
     const net = new Net();
     const a = net.start('a');
     expect(net.ask(a, { kind: 'echo', id: 9, sentMs: 123 }, { toBoot: undefined })).toMatchObject([
-      { kind: 'echoed', id: 9, sentMs: 123, monoMs: 0, ready: false, writable: true, version: '1.2.3', keys: 0, hintsHeld: [], members: [] },
+      {
+        kind: 'echoed',
+        id: 9,
+        sentMs: 123,
+        monoMs: 0,
+        ready: false,
+        writable: true,
+        version: '1.2.3',
+        keys: 0,
+        hintsHeld: [],
+        members: [],
+      },
     ]);
     const other = readyNet(TOPOLOGY);
     const [answer] = other.ask(pod(other, 'b'), ECHO);
@@ -134,10 +167,18 @@ describe('epochs', () => {
 
   it('spread to pods that are behind, and never go back', () => {
     const net = readyNet(TOPOLOGY);
-    net.tell(pod(net, 'a'), { name: 'z', ...later }, { kind: 'topologyTold', document: encodeTopology(LATER) });
+    net.tell(
+      pod(net, 'a'),
+      { name: 'z', ...later },
+      { kind: 'topologyTold', document: encodeTopology(LATER) },
+    );
     net.run(5000);
     for (const each of net.pods.values()) expect([each.epoch, isReady(each)]).toEqual([5, true]);
-    net.tell(pod(net, 'a'), { name: 'z', ...later }, { kind: 'topologyTold', document: encodeTopology(TOPOLOGY) });
+    net.tell(
+      pod(net, 'a'),
+      { name: 'z', ...later },
+      { kind: 'topologyTold', document: encodeTopology(TOPOLOGY) },
+    );
     expect(pod(net, 'a').epoch).toBe(5);
   });
 
@@ -157,7 +198,11 @@ describe('epochs', () => {
 
   it('of a pod without a topology are 0, and a coordinator without one is told it', () => {
     const net = readyNet(TOPOLOGY);
-    const answers = net.ask(pod(net, 'a'), { kind: 'topologyAsk' }, { epoch: 0, topology: NO_TOPOLOGY, toBoot: undefined });
+    const answers = net.ask(
+      pod(net, 'a'),
+      { kind: 'topologyAsk' },
+      { epoch: 0, topology: NO_TOPOLOGY, toBoot: undefined },
+    );
     expect(answers).toEqual([{ kind: 'topologyTold', document: encodeTopology(TOPOLOGY) }]);
     expect(new Net().start('a')).toMatchObject({ epoch: 0, topology: NO_TOPOLOGY });
   });
@@ -196,7 +241,8 @@ describe('members', () => {
     const net = readyNet(TOPOLOGY);
     net.stop('c');
     net.run(30_000);
-    const seen = () => net.ask(pod(net, 'a'), ECHO).flatMap((answer) => (answer.kind === 'echoed' ? answer.members : []));
+    const seen = () =>
+      net.ask(pod(net, 'a'), ECHO).flatMap((answer) => (answer.kind === 'echoed' ? answer.members : []));
     expect(seen().map(({ name, status }) => `${name} ${status}`)).toEqual(['a alive', 'b alive', 'c down']);
     start(net, 'c');
     net.run(30_000);

@@ -1,7 +1,7 @@
 import { assert } from '@circlet/shared/assert.ts';
 import { partsOf } from '@circlet/shared/causality/parts.ts';
-import { decodeState, encodeState } from '@circlet/shared/causality/state-codec.ts';
-import { DecodeError } from '@circlet/shared/codec/bytes.ts';
+import { decodeState, digestOf, encodeState } from '@circlet/shared/causality/state-codec.ts';
+import { DecodeError, latin1 } from '@circlet/shared/codec/bytes.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
 import { EVERY_STORAGE, type Machine, type Now } from '@circlet/shared/machine.ts';
 import type { SwimEffect } from '@circlet/shared/membership/contract.ts';
@@ -199,10 +199,14 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     this.hints = new HintLedger(this.store, ring);
     this.effects.push({ kind: 'epoch', epoch: topology.epoch, topology: ring.digest });
     const { name } = this.options;
-    this.effects.push(notice('info', 'topology_adopted', { epoch: topology.epoch, members: topology.members.length }));
+    this.effects.push(
+      notice('info', 'topology_adopted', { epoch: topology.epoch, members: topology.members.length }),
+    );
     if (!this.isMember) {
       const known = ring.member(name) !== undefined;
-      this.effects.push(notice('alarm', known ? 'disk_not_in_topology' : 'not_a_member', { epoch: topology.epoch }));
+      this.effects.push(
+        notice('alarm', known ? 'disk_not_in_topology' : 'not_a_member', { epoch: topology.epoch }),
+      );
     }
     const names = topology.members.map((member) => member.name);
     this.swim.setRoster(names);
@@ -311,7 +315,9 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     } catch (error) {
       // Every handler below decodes before it changes anything.
       if (!(error instanceof DecodeError)) throw error;
-      this.effects.push(notice('warn', 'bad_message', { kind: message.kind, from: from.name, reason: error.message }));
+      this.effects.push(
+        notice('warn', 'bad_message', { kind: message.kind, from: from.name, reason: error.message }),
+      );
     }
   }
 
@@ -341,7 +347,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
       }
       case 'hintOffer': {
         // What a disk outside the topology covers is worth nothing to the slot (rules 6 and 11).
-        if (!this.isMember) return;
+        if (!this.isMember || this.ring?.member(from.name) === undefined) return;
         const pull = this.pulls.offered(from.name, message.keys, this.now.monoMs);
         if (pull !== undefined) this.effects.push(toPeer(from.name, { kind: 'hintPull', ...pull }));
         return;
@@ -368,7 +374,10 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     }
   }
 
-  private foundingMessage(from: FrameHeader, message: MessageOf<'foundingCall'> | MessageOf<'foundingSigned'>): void {
+  private foundingMessage(
+    from: FrameHeader,
+    message: MessageOf<'foundingCall'> | MessageOf<'foundingSigned'>,
+  ): void {
     if (this.ring !== undefined) {
       if (message.kind === 'foundingCall') this.tellTopology(from);
       return;
@@ -647,12 +656,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
 
   private takeHints(from: FrameHeader, page: MessageOf<'hintPage'>): void {
     if (!this.pulls.expects(from.name, page) || this.store.readOnly) return;
-    const decoded = page.entries.map((entry) => {
-      checkFullKey(entry.key);
-      const { at, isOwner } = this.place(entry.key);
-      if (!isOwner) throw new DecodeError('a hint for a key that is not ours');
-      return { entry, at, part: { state: decodeState(entry.state), requires: entry.requires } };
-    });
+    const decoded = page.entries.flatMap((entry) => this.readHint(from, entry) ?? []);
     const taken: HintPage['entries'][number][] = [];
     for (const { entry, at, part } of decoded) {
       const before = this.before(this.store.get('rows', at));
@@ -669,6 +673,25 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     const { ack, pull } = this.pulls.merged(from.name, page, taken, this.now.monoMs);
     if (ack.entries.length > 0) this.effects.push(toPeer(from.name, { kind: 'hintAck', ...ack }));
     if (pull !== undefined) this.effects.push(toPeer(from.name, { kind: 'hintPull', ...pull }));
+  }
+
+  /** Undefined for an entry that is not what it should be: it stays with its holder, and the others are taken. */
+  private readHint(from: FrameHeader, entry: HintPage['entries'][number]) {
+    try {
+      checkFullKey(entry.key);
+      const { at, isOwner } = this.place(entry.key);
+      if (!isOwner) throw new DecodeError('a hint for a key that is not ours');
+      const state = decodeState(entry.state);
+      // What is acknowledged is the digest: it must be this state's.
+      if (entry.parts === 1 && latin1(digestOf(this.options.clusterKey, state)) !== entry.digest) {
+        throw new DecodeError('a hint that is not what its digest says');
+      }
+      return { entry, at, part: { state, requires: entry.requires } };
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.effects.push(notice('warn', 'bad_hint', { from: from.name, reason: error.message }));
+      return undefined;
+    }
   }
 }
 

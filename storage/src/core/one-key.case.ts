@@ -1,7 +1,19 @@
 import { assert, must } from '@circlet/shared/assert.ts';
-import { type Context, contextOf, contextWith, delta, emptyContext } from '@circlet/shared/causality/context.ts';
+import {
+  type Context,
+  contextOf,
+  contextWith,
+  delta,
+  emptyContext,
+} from '@circlet/shared/causality/context.ts';
 import type { Dot } from '@circlet/shared/causality/dot.ts';
-import { emptyState, type KeyState, merge, type Sibling, type WriteId } from '@circlet/shared/causality/key-state.ts';
+import {
+  emptyState,
+  type KeyState,
+  merge,
+  type Sibling,
+  type WriteId,
+} from '@circlet/shared/causality/key-state.ts';
 import { sipKey } from '@circlet/shared/hash/siphash.ts';
 import type { Lead } from '@circlet/shared/protocol/replica.ts';
 import { type Before, lead, type LeadResult, mergeInto, type MergeResult, type Minter } from './replica.ts';
@@ -26,7 +38,17 @@ export function copyOf(n: number, more: Partial<Copy> = {}): Copy {
 }
 
 export function leadOf(copy: Copy, context: Context = emptyContext, more: Partial<Lead> = {}): Lead {
-  return { id: 1, deadlineMs: 1000, key: KEY, owedSlots: 0, keyed: false, context, siblingsMax: 1000, ...copy, ...more };
+  return {
+    id: 1,
+    deadlineMs: 1000,
+    key: KEY,
+    owedSlots: 0,
+    keyed: false,
+    context,
+    siblingsMax: 1000,
+    ...copy,
+    ...more,
+  };
 }
 
 let boots = 0;
@@ -127,5 +149,7 @@ export function exchange(a: Replica, b: Replica): void {
 /** The write numbers of the siblings, for tests that use few of them. */
 export function writes(state: KeyState): readonly number[] {
   const numbers = new Map(Array.from({ length: 300 }, (_, n) => [writeIdOf(n), n]));
-  return state.siblings.map(({ writeId }) => must(numbers.get(writeId), 'a write of this test')).toSorted((a, b) => a - b);
+  return state.siblings
+    .map(({ writeId }) => must(numbers.get(writeId), 'a write of this test'))
+    .toSorted((a, b) => a - b);
 }

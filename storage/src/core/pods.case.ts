@@ -66,6 +66,8 @@ export class Net {
   readonly sent: { readonly from: string; readonly to: Address; readonly message: Message }[] = [];
   /** Frames that do not arrive. */
   loses: (from: string, to: string, message: Message) => boolean = () => false;
+  /** Every frame arrives a second time, later. */
+  doubles = false;
   private readonly queue = new TimerQueue<Post>();
   private boots = 0;
 
@@ -104,17 +106,35 @@ export class Net {
   /** A coordinator's question, and the answers to it. */
   ask(pod: Pod, message: Message, from: Partial<FrameHeader> = {}): readonly Message[] {
     const { epoch, topology, boot } = pod;
-    const coordinator = { cluster: MARK, role: 'coordinator' as const, name: 'p', boot: 'coordinator', toBoot: boot, epoch, topology };
+    const coordinator = {
+      cluster: MARK,
+      role: 'coordinator' as const,
+      name: 'p',
+      boot: 'coordinator',
+      toBoot: boot,
+      epoch,
+      topology,
+    };
     const header = { ...coordinator, ...from };
     const [heard] = wired(header, message);
-    const effects = this.handle(pod, { kind: 'message', from: must(heard, 'one message').header, message: must(heard, 'one message').message });
+    const effects = this.handle(pod, {
+      kind: 'message',
+      from: must(heard, 'one message').header,
+      message: must(heard, 'one message').message,
+    });
     return effects.flatMap((effect) =>
-      effect.kind === 'send' && effect.to.name === header.name && effect.to.role === header.role ? [effect.message] : [],
+      effect.kind === 'send' && effect.to.name === header.name && effect.to.role === header.role
+        ? [effect.message]
+        : [],
     );
   }
 
   /** A message that claims to be from a storage pod. */
-  tell(pod: Pod, from: Partial<FrameHeader> & { readonly name: string }, message: Message): readonly Message[] {
+  tell(
+    pod: Pod,
+    from: Partial<FrameHeader> & { readonly name: string },
+    message: Message,
+  ): readonly Message[] {
     return this.ask(pod, message, { role: 'storage', boot: 'otherlife00', toBoot: undefined, ...from });
   }
 
@@ -124,7 +144,9 @@ export class Net {
 
   messages<K extends MessageKind>(kind: K, from?: string): readonly MessageOf<K>[] {
     return this.sent.flatMap((each) =>
-      each.message.kind === kind && (from === undefined || each.from === from) ? [each.message as MessageOf<K>] : [],
+      each.message.kind === kind && (from === undefined || each.from === from)
+        ? [each.message as MessageOf<K>]
+        : [],
     );
   }
 
@@ -134,7 +156,10 @@ export class Net {
         this.send(pod, effect.to, effect.message);
         break;
       case 'schedule':
-        this.queue.push(this.nowMs + effect.afterMs, { to: pod, event: { kind: 'timer', timer: effect.timer } });
+        this.queue.push(this.nowMs + effect.afterMs, {
+          to: pod,
+          event: { kind: 'timer', timer: effect.timer },
+        });
         break;
       case 'epoch':
         pod.epoch = effect.epoch;
@@ -161,13 +186,17 @@ export class Net {
             : { kind: 'message', from: heard.header, message: heard.message };
         const arrives = target === undefined || !this.loses(pod.name, target.name, message);
         if (arrives) this.queue.push(this.nowMs + 1, { to: target ?? pod, event });
+        if (arrives && this.doubles) this.queue.push(this.nowMs + 700, { to: target ?? pod, event });
       }
     }
   }
 }
 
 /** The message as it comes out of a frame: what cannot travel fails here. */
-export function wired(header: FrameHeader, message: Message): readonly { readonly header: FrameHeader; readonly message: Message }[] {
+export function wired(
+  header: FrameHeader,
+  message: Message,
+): readonly { readonly header: FrameHeader; readonly message: Message }[] {
   const builder = new FrameBuilder();
   builder.begin(header);
   builder.add(message);
@@ -181,7 +210,11 @@ export function configOf(...names: readonly string[]): FoundingConfig {
 }
 
 /** A store that already holds this topology. */
-export function storeWith(name: string, topology: Topology, store: Store = new MemoryStore(diskOf(name))): Store {
+export function storeWith(
+  name: string,
+  topology: Topology,
+  store: Store = new MemoryStore(diskOf(name)),
+): Store {
   store.begin();
   store.writeMeta('topology', encodeTopology(topology));
   store.commit();
@@ -215,6 +248,9 @@ export const NO_RING = { epoch: 0, topology: NO_TOPOLOGY };
 let requests = 0;
 
 /** A request with what every one needs: an id of its own and a deadline in the receiver's clock. */
-export function request<R extends ReplicaRequest>(net: Net, fields: Omit<R, 'id' | 'deadlineMs'> & Partial<R>): R {
+export function request<R extends ReplicaRequest>(
+  net: Net,
+  fields: Omit<R, 'id' | 'deadlineMs'> & Partial<R>,
+): R {
   return { id: ++requests, deadlineMs: net.nowMs + 5000, ...fields } as unknown as R;
 }

@@ -5,7 +5,18 @@ import { emptyState, type KeyState } from '@circlet/shared/causality/key-state.t
 import { partsOf } from '@circlet/shared/causality/parts.ts';
 import { sipKey } from '@circlet/shared/hash/siphash.ts';
 import { describe, expect, it } from 'vitest';
-import { copyOf, DIGEST_KEY, exchange, joined, leadOf, put, Replica, seen, writeIdOf, writes } from './one-key.case.ts';
+import {
+  copyOf,
+  DIGEST_KEY,
+  exchange,
+  joined,
+  leadOf,
+  put,
+  Replica,
+  seen,
+  writeIdOf,
+  writes,
+} from './one-key.case.ts';
 import { mergeInto } from './replica.ts';
 import { decodeRow, encodeRow, seal, soleOf, stateOf } from './row.ts';
 
@@ -222,7 +233,8 @@ describe('law 5: a sibling is a write, not a dot', () => {
 
 describe('rule 2: an idempotency key', () => {
   /** The first half of the id names the client's key, the second what was sent under it. */
-  const keyed = (key: string, content: string) => copyOf(0, { writeId: key.padEnd(8, '-') + content.padEnd(8, '-') });
+  const keyed = (key: string, content: string) =>
+    copyOf(0, { writeId: key.padEnd(8, '-') + content.padEnd(8, '-') });
   const attempt = (a: Replica, key: string, content: string, isKeyed = true) =>
     a.lead(leadOf(keyed(key, content), emptyContext, { keyed: isKeyed }));
 
@@ -274,7 +286,12 @@ describe('rule 19: the cap on siblings', () => {
   it('lets a put pass that resolves as many as it adds, even far above the cap', () => {
     const a = new Replica('a');
     for (let n = 1; n <= 9; n++) put(a, copyOf(n));
-    const one = contextWith(emptyContext, writeIdOf(1), a.state.siblings.find((s) => s.writeId === writeIdOf(1))?.dots ?? [], false);
+    const one = contextWith(
+      emptyContext,
+      writeIdOf(1),
+      a.state.siblings.find((s) => s.writeId === writeIdOf(1))?.dots ?? [],
+      false,
+    );
     expect(a.lead(leadOf(copyOf(10), one, capped))).toMatchObject({ outcome: 'minted' });
     expect(a.state.siblings).toHaveLength(9);
     expect(a.lead(leadOf(copyOf(11), seen(a), capped))).toMatchObject({ outcome: 'minted' });
@@ -342,7 +359,10 @@ describe('a suspect row', () => {
 });
 
 describe('the clone alarm', () => {
-  const foreign = (actor: string, counter: number): KeyState => ({ ...emptyState, history: historyOf([{ actor, counter }]) });
+  const foreign = (actor: string, counter: number): KeyState => ({
+    ...emptyState,
+    history: historyOf([{ actor, counter }]),
+  });
 
   it('is raised for a dot of this very life that was never issued: by counter, by serial', () => {
     const a = new Replica('a');
@@ -360,7 +380,12 @@ describe('the clone alarm', () => {
     const x = put(a, X);
     a.restart();
     const y = put(a, Y);
-    const fine = [foreign(makeActor('a', old, 9), 99), foreign(makeActor('ab', a.boot, 99), 1), x.delta, y.delta];
+    const fine = [
+      foreign(makeActor('a', old, 9), 99),
+      foreign(makeActor('ab', a.boot, 99), 1),
+      x.delta,
+      y.delta,
+    ];
     for (const state of fine) expect(a.merge(state)).toMatchObject({ kind: 'merged' });
     // Issued, and the row lost since: the serial is known, the counter cannot be.
     a.bytes = undefined;
@@ -385,7 +410,12 @@ describe('parts of a state', () => {
     expect(parts).toHaveLength(3);
     expect(deliver(2)).toBe('incomplete');
     expect(b.bytes).toBeUndefined();
-    expect([deliver(0), deliver(2), deliver(1), deliver(2)]).toEqual(['merged', 'incomplete', 'merged', 'merged']);
+    expect([deliver(0), deliver(2), deliver(1), deliver(2)]).toEqual([
+      'merged',
+      'incomplete',
+      'merged',
+      'merged',
+    ]);
     expect(b.row.digest).toBe(a.row.digest);
   });
 });
@@ -432,7 +462,10 @@ describe('a row', () => {
   it('marks the first 32 siblings at most, and the 32nd of them too', () => {
     const a = new Replica('a');
     for (let n = 1; n <= 40; n++) put(a, copyOf(n));
-    a.merge(a.state, a.state.siblings.map(({ writeId }) => writeId));
+    a.merge(
+      a.state,
+      a.state.siblings.map(({ writeId }) => writeId),
+    );
     expect(a.row.sole).toBe(2 ** 32 - 1);
     expect(soleOf(a.state, a.row.sole)).toEqual(a.state.siblings.slice(0, 32).map(({ writeId }) => writeId));
   });
@@ -460,7 +493,10 @@ describe('a row', () => {
     const f = new Replica('f');
     f.lead(leadOf(X), 0b001);
     expect([f.row.owed, f.row.hintedAtMs]).toEqual([0b001, 50]);
-    const later = mergeInto(f.before, { state: joined(), requires: [] }, [], false, f.minter, { owed: 0b100, wallMs: 99 });
+    const later = mergeInto(f.before, { state: joined(), requires: [] }, [], false, f.minter, {
+      owed: 0b100,
+      wallMs: 99,
+    });
     expect(later).toMatchObject({ row: { owed: 0b101, hintedAtMs: 50 } });
   });
 });

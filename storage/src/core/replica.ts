@@ -110,7 +110,12 @@ function knownWrite(state: KeyState, request: Lead, serial: number): LeadResult 
  * known, here or to the client, than the row itself issued; in every other case a new serial starts at 1, so that a row
  * lost, restored, handed off or copied can never make a dot repeat (rule 4).
  */
-function mint(row: Row | undefined, state: KeyState, shown: History, minter: Minter): { dot: Dot; serial: number } {
+function mint(
+  row: Row | undefined,
+  state: KeyState,
+  shown: History,
+  minter: Minter,
+): { dot: Dot; serial: number } {
   const own = row?.own;
   const extends_ =
     row !== undefined &&

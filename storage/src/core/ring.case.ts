@@ -14,7 +14,9 @@ export function topologyOf(names: readonly string[], epoch = 1): Topology {
     epoch,
     replicas: 3,
     members: members.map((member) => ({ ...member, disk: diskOf(member.name), state: 'active' as const })),
-    owners: placement.map((owners) => owners.map((name) => members.findIndex((member) => member.name === name))),
+    owners: placement.map((owners) =>
+      owners.map((name) => members.findIndex((member) => member.name === name)),
+    ),
   };
 }
 
@@ -43,4 +45,12 @@ export function keysOwnedBy(ring: Ring, owners: readonly string[], count: number
     if (owners.every((name, slot) => ownersOf(ring, key)[slot] === name)) keys.push(key);
   }
   return keys;
+}
+
+/** A key that this name does not own. */
+export function keyOfOthers(ring: Ring, name: string): FullKey {
+  for (let i = 0; ; i++) {
+    const key = keyOf(`key ${i}`);
+    if (!ownersOf(ring, key).includes(name)) return key;
+  }
 }

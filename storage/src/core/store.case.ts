@@ -121,7 +121,9 @@ export function conforms(engine: Engine): void {
       for (const where of places) put(store, table, where, '');
       const keys = everything(store, table, 100).map((line) => line.split(' ')[0]);
       expect(keys).toEqual(['0', '7', '7', '7', String(2 ** 51), String(LAST)]);
-      const inSeven = store.scan(table, at(0, 'first'), 3).map((entry) => Buffer.from(entry.at.key).toString());
+      const inSeven = store
+        .scan(table, at(0, 'first'), 3)
+        .map((entry) => Buffer.from(entry.at.key).toString());
       expect(inSeven).toEqual(['e', 'ee', '\u{e9}']);
     });
 
@@ -310,26 +312,29 @@ export function conforms(engine: Engine): void {
     );
   });
 
-  it.runIf(engine.reopen !== undefined)('what was committed is there after a restart, and the rest is not', () => {
-    let store = engine.create();
-    const { disk } = store;
-    put(store, 'rows', at(1, 'a'), 'one');
-    put(store, 'rows', at(2), 'two');
-    put(store, 'hints', at(3), 'hint');
-    turn(store, () => store.put('rows', at(4), BIG));
-    turn(store, () => store.writeMeta('m', bytes('meta')));
-    turn(store, () => store.delete('rows', at(2)));
-    store.begin();
-    store.put('rows', at(5), bytes('never committed'));
-    store.rollback();
-    store = engine.reopen?.(store) ?? store;
-    open.push(store);
-    expect(store.disk).toBe(disk);
-    expect(store.scan('rows', undefined, 10).map((entry) => entry.at.prefix)).toEqual([1, 4]);
-    expect(got(store, 'hints', at(3))).toBe('hint');
-    expect([store.count('rows'), store.count('hints')]).toEqual([2, 1]);
-    expect(store.readMeta('m')).toEqual(bytes('meta'));
-  });
+  it.runIf(engine.reopen !== undefined)(
+    'what was committed is there after a restart, and the rest is not',
+    () => {
+      let store = engine.create();
+      const { disk } = store;
+      put(store, 'rows', at(1, 'a'), 'one');
+      put(store, 'rows', at(2), 'two');
+      put(store, 'hints', at(3), 'hint');
+      turn(store, () => store.put('rows', at(4), BIG));
+      turn(store, () => store.writeMeta('m', bytes('meta')));
+      turn(store, () => store.delete('rows', at(2)));
+      store.begin();
+      store.put('rows', at(5), bytes('never committed'));
+      store.rollback();
+      store = engine.reopen?.(store) ?? store;
+      open.push(store);
+      expect(store.disk).toBe(disk);
+      expect(store.scan('rows', undefined, 10).map((entry) => entry.at.prefix)).toEqual([1, 4]);
+      expect(got(store, 'hints', at(3))).toBe('hint');
+      expect([store.count('rows'), store.count('hints')]).toEqual([2, 1]);
+      expect(store.readMeta('m')).toEqual(bytes('meta'));
+    },
+  );
 }
 
 type Step =
@@ -346,7 +351,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('get' as const), place, name }),
   fc.record({ kind: fc.constant('scan' as const), place, name, limit: fc.integer({ min: 1, max: 6 }) }),
 );
-const turns = fc.array(fc.record({ steps: fc.array(step, { maxLength: 12 }), commits: fc.boolean() }), { maxLength: 8 });
+const turns = fc.array(fc.record({ steps: fc.array(step, { maxLength: 12 }), commits: fc.boolean() }), {
+  maxLength: 8,
+});
 
 let puts = 0;
 
@@ -363,7 +370,9 @@ function perform(store: Store, model: Map<string, string>, asked: Step): void {
   } else if (asked.kind === 'get') {
     expect(got(store, 'rows', where)).toBe(model.get(line) ?? 'absent');
   } else {
-    const wanted = sorted(model).filter((other) => compare(other, `${line}=`) > 0 && !other.startsWith(`${line}=`));
+    const wanted = sorted(model).filter(
+      (other) => compare(other, `${line}=`) > 0 && !other.startsWith(`${line}=`),
+    );
     expect(store.scan('rows', where, asked.limit).map(shown)).toEqual(wanted.slice(0, asked.limit));
   }
 }

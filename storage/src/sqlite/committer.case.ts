@@ -30,7 +30,8 @@ export function present(store: SqliteStore, count: number): ReadonlySet<number> 
   for (let i = 0; i < count; i++) {
     const found = store.get('rows', locatorOf(i));
     if (found.kind === 'absent') continue;
-    if (found.kind === 'corrupt' || Buffer.compare(found.value, valueOf(i)) !== 0) throw new Error(`write ${i} is damaged`);
+    if (found.kind === 'corrupt' || Buffer.compare(found.value, valueOf(i)) !== 0)
+      throw new Error(`write ${i} is damaged`);
     there.add(i);
   }
   return there;

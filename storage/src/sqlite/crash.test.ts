@@ -12,7 +12,14 @@ const directory = scratch();
 
 function syncs(name: string, count: number, pragmas: readonly string[]): number {
   const log = join(directory, `${name}.syncs`);
-  const child = [process.execPath, COMMITTER, join(directory, name, 's.sqlite'), '0', String(count), ...pragmas];
+  const child = [
+    process.execPath,
+    COMMITTER,
+    join(directory, name, 's.sqlite'),
+    '0',
+    String(count),
+    ...pragmas,
+  ];
   const strace = ['-f', '-qq', '-e', 'trace=fsync,fdatasync', '-o', log];
   const { stdout, stderr } = spawnSync('strace', [...strace, ...child], { encoding: 'utf8' });
   expect(ackedIn(stdout), stderr).toHaveLength(count);

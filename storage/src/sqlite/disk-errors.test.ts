@@ -94,7 +94,16 @@ describe.skipIf(!works('failing syncs are not tried', 'strace', '-V'))('a sync t
     const path = join(directory, 'eio', 's.sqlite');
     const inject = 'inject=fsync,fdatasync:error=EIO:when=40';
     const child = [process.execPath, COMMITTER, path, '0', '100'];
-    const strace = ['-f', '-qq', '-e', 'trace=fsync,fdatasync', '-e', inject, '-o', join(directory, 'eio.trace')];
+    const strace = [
+      '-f',
+      '-qq',
+      '-e',
+      'trace=fsync,fdatasync',
+      '-e',
+      inject,
+      '-o',
+      join(directory, 'eio.trace'),
+    ];
     const { stdout } = spawnSync('strace', [...strace, ...child], { encoding: 'utf8' });
     const acked = ackedIn(stdout);
     expect(stdout).toMatch(/failed fatal=true full=false .*disk I\/O error/);

@@ -13,7 +13,8 @@ let files = 0;
 
 const freshPath = (): string => join(directory, String(files++), 'store.sqlite');
 const open = (path: string): SqliteStore => new SqliteStore({ path, cacheKiB: 1024 });
-const inside = (store: SqliteStore): DatabaseSync => (store as unknown as { readonly database: DatabaseSync }).database;
+const inside = (store: SqliteStore): DatabaseSync =>
+  (store as unknown as { readonly database: DatabaseSync }).database;
 
 function pragma(store: SqliteStore, name: string): unknown {
   return Object.values(inside(store).prepare(`PRAGMA ${name}`).get() ?? {})[0];
@@ -68,7 +69,11 @@ describe('a row that two keys share', () => {
     const store = open(freshPath());
     for (const name of ['a', 'b']) put(store, 'rows', at(1, name), 'lost');
     damage(store, 'rows', at(1));
-    expect(['a', 'b', 'c'].map((name) => got(store, 'rows', at(1, name)))).toEqual(['corrupt', 'corrupt', 'corrupt']);
+    expect(['a', 'b', 'c'].map((name) => got(store, 'rows', at(1, name)))).toEqual([
+      'corrupt',
+      'corrupt',
+      'corrupt',
+    ]);
     expect(store.scan('rows', at(1, 'a'), 10)).toEqual([]);
     store.close();
   });
@@ -96,7 +101,12 @@ describe('a row that two keys share', () => {
 });
 
 describe('durability', () => {
-  const SETTINGS = { synchronous: 2, journal_mode: 'wal', locking_mode: 'exclusive', wal_autocheckpoint: 4000 };
+  const SETTINGS = {
+    synchronous: 2,
+    journal_mode: 'wal',
+    locking_mode: 'exclusive',
+    wal_autocheckpoint: 4000,
+  };
   const settings = (store: SqliteStore) =>
     Object.fromEntries(Object.keys(SETTINGS).map((name) => [name, pragma(store, name)]));
 
@@ -150,7 +160,11 @@ describe('a file that is not a store of this version is refused and left alone',
   it.each([
     ['a later format', 'PRAGMA user_version = 2', 'not a Circlet store of format 1 (it says 2)'],
     ['another application', 'PRAGMA application_id = 1', 'not a Circlet store of format 1'],
-    ['no disk record that can be read', "UPDATE meta SET value = x'0000000000' WHERE name = 'disk'", 'checksum'],
+    [
+      'no disk record that can be read',
+      "UPDATE meta SET value = x'0000000000' WHERE name = 'disk'",
+      'checksum',
+    ],
     ['a disk record that is no blob', "UPDATE meta SET value = 'text' WHERE name = 'disk'", 'checksum'],
     ['no tables', 'DROP TABLE meta', 'no such table'],
   ])('%s', (_, sql, reason) => {

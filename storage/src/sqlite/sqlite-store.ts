@@ -88,7 +88,8 @@ export class SqliteStore implements Store {
     if (blob === undefined) return ABSENT;
     const chain = decodeChain(at.prefix, blob);
     if (chain === 'corrupt') return CORRUPT;
-    for (const entry of chain) if (equalBytes(entry.key, at.key)) return { kind: 'found', value: entry.value };
+    for (const entry of chain)
+      if (equalBytes(entry.key, at.key)) return { kind: 'found', value: entry.value };
     return ABSENT;
   }
 
@@ -138,7 +139,8 @@ export class SqliteStore implements Store {
   }
 
   bytes(): number {
-    const read = (pragma: string) => Object.values(this.database.prepare(`PRAGMA ${pragma}`).get() ?? {})[0] as number;
+    const read = (pragma: string) =>
+      Object.values(this.database.prepare(`PRAGMA ${pragma}`).get() ?? {})[0] as number;
     return read('page_count') * read('page_size');
   }
 
@@ -146,7 +148,8 @@ export class SqliteStore implements Store {
     const row = this.statementReadMeta.get(name);
     if (row === undefined) return undefined;
     const payload = unsealed(row['value']);
-    if (payload === undefined) throw new StoreUnusable(`the record "${name}" fails its checksum: replace this disk`);
+    if (payload === undefined)
+      throw new StoreUnusable(`the record "${name}" fails its checksum: replace this disk`);
     return payload;
   }
 
@@ -228,7 +231,9 @@ export class SqliteStore implements Store {
     // No second connection: 6 system calls fewer for each commit, and nobody can open the file under us.
     this.database.exec('PRAGMA locking_mode = EXCLUSIVE');
     const format = this.pragma('user_version');
-    const { n: tables } = this.database.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as { n: number };
+    const { n: tables } = this.database.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as {
+      n: number;
+    };
     if (format === 0 && tables === 0) return true;
     if (format === FORMAT && this.pragma('application_id') === APPLICATION_ID) return false;
     throw new StoreUnusable(`${path} is not a Circlet store of format ${FORMAT} (it says ${String(format)})`);
@@ -247,7 +252,11 @@ export class SqliteStore implements Store {
 
   /** A typo in a pragma is ignored in silence and a reopened file can change its mind: read everything back. */
   private assertDurable(path: string): void {
-    const expected = { synchronous: 2, journal_mode: path === ':memory:' ? 'memory' : 'wal', locking_mode: 'exclusive' };
+    const expected = {
+      synchronous: 2,
+      journal_mode: path === ':memory:' ? 'memory' : 'wal',
+      locking_mode: 'exclusive',
+    };
     for (const [name, value] of Object.entries(expected)) {
       if (this.pragma(name) !== value) {
         throw new StoreUnusable(`PRAGMA ${name} is ${String(this.pragma(name))} where ${value} is needed`);

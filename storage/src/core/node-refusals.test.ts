@@ -1,0 +1,212 @@
+import { contextOf } from '@circlet/shared/causality/context.ts';
+import type { FrameHeader } from '@circlet/shared/protocol/frame.ts';
+import { TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
+import type { RefusalReason } from '@circlet/shared/protocol/replica.ts';
+import { encodeTopology, NO_TOPOLOGY } from '@circlet/shared/ring/topology.ts';
+import { describe, expect, it } from 'vitest';
+import { copyOf } from './one-key.case.ts';
+import { type Net, type Pod, pod, readyNet } from './pods.case.ts';
+import {
+  each,
+  elsewhere,
+  FIVE,
+  five,
+  isUntouched,
+  lead,
+  merge,
+  OTHER,
+  read,
+  refusals,
+  stored,
+} from './requests.case.ts';
+import { topologyOf } from './ring.case.ts';
+
+describe('what is refused changes nothing, and says why and what time it is', () => {
+  const refused = (
+    reason: RefusalReason,
+    header: (a: Pod) => Partial<FrameHeader>,
+    more: (net: Net) => object,
+  ) => {
+    const { made, a } = five();
+    for (const message of each(made, more(made))) {
+      const answers = made.ask(a, message, header(a));
+      expect(answers.at(-1)).toEqual({ kind: 'refused', id: message.id, reason, monoMs: 3000 });
+    }
+    expect(isUntouched(a)).toBe(true);
+    return { made, a };
+  };
+  const nothing = () => ({});
+
+  it('a request to another life, or to any', () => {
+    refused('wrong_boot', () => ({ toBoot: 'earlierlife' }), nothing);
+    refused('wrong_boot', () => ({ toBoot: undefined }), nothing);
+  });
+
+  it('a request past its deadline, which is in this pod’s clock', () => {
+    refused(
+      'expired',
+      () => ({}),
+      (of) => ({ deadlineMs: of.nowMs - 1 }),
+    );
+    const { made, a } = five();
+    expect(refusals(made.ask(a, read(made, { deadlineMs: made.nowMs })))).toEqual([]);
+  });
+
+  it('a deadline further away than any that is given: the sender has this clock wrong', () => {
+    refused(
+      'expired',
+      () => ({}),
+      () => ({ deadlineMs: Number.MAX_SAFE_INTEGER }),
+    );
+    const { made, a } = five();
+    expect(refusals(made.ask(a, read(made, { deadlineMs: made.nowMs + TIMEOUT_MS_MAX })))).toEqual([]);
+  });
+
+  it('a request of an older epoch, and the sender is told the topology', () => {
+    const { made } = refused('wrong_epoch', () => ({ epoch: 0, topology: NO_TOPOLOGY }), nothing);
+    expect(made.messages('topologyTold', 'a')).toEqual(
+      [0, 1, 2].map(() => ({ kind: 'topologyTold', document: encodeTopology(FIVE) })),
+    );
+  });
+
+  it('a request of a newer epoch, and the sender is asked for the topology', () => {
+    const { made, a } = refused('wrong_epoch', () => ({ epoch: 2, topology: 'x'.repeat(16) }), nothing);
+    expect(made.messages('topologyAsk', 'a')).toHaveLength(3);
+    expect(a.epoch).toBe(1);
+  });
+
+  it('a request under another document of this epoch, with an alarm', () => {
+    const { made, a } = five();
+    expect(refusals(made.ask(a, read(made), { topology: 'x'.repeat(16) }))).toEqual(['wrong_epoch']);
+    expect(made.events('a')).toContain('topology_conflict');
+    // From now on everybody else is refused too.
+    expect(refusals(made.ask(a, read(made)))).toEqual(['not_ready']);
+  });
+
+  it('a request before this pod is ready', () => {
+    const { made, a } = five();
+    made.handle(a, { kind: 'bus', up: false });
+    for (const message of each(made)) expect(refusals(made.ask(a, message))).toEqual(['not_ready']);
+    expect(isUntouched(a)).toBe(true);
+  });
+
+  it('a write for a key that this pod does not own and is not asked to hold for its owners', () => {
+    const { made, e } = five();
+    const [toLead, toMerge] = each(made);
+    for (const message of [toLead, toMerge]) expect(refusals(made.ask(e, message))).toEqual(['not_owner']);
+    expect(isUntouched(e)).toBe(true);
+  });
+
+  it('a hint for a slot that the vnode does not have: it would be owed to nobody for ever', () => {
+    const { made, e } = five();
+    for (const owedSlots of [0b1000, 0b1001, 0b1000_0000]) {
+      expect(refusals(made.ask(e, lead(made, copyOf(1), { owedSlots })))).toEqual(['not_owner']);
+      expect(refusals(made.ask(e, merge(made, elsewhere(1), { owedSlots })))).toEqual(['not_owner']);
+    }
+    expect(isUntouched(e)).toBe(true);
+  });
+
+  it('a write while the disk is full; reads go on', () => {
+    const { made, a } = five();
+    Object.assign(a.store, { readOnly: true });
+    expect(each(made).map((message) => refusals(made.ask(a, message)))).toEqual([
+      ['read_only'],
+      ['read_only'],
+      [],
+    ]);
+  });
+});
+
+describe('a second copy of a lead request', () => {
+  // Rule 14. The bus gives A the frame twice, with an hour or a delete in between.
+  it('gets the first one’s answer, and mints nothing, even after the write was superseded', () => {
+    const { made, a } = five();
+    const message = lead(made, copyOf(1));
+    const first = made.ask(a, message);
+    made.ask(a, merge(made, stored(a), { sole: [copyOf(1).writeId] }));
+    made.ask(a, lead(made, copyOf(2), { context: contextOf(stored(a), new Set([copyOf(1).writeId])) }));
+    const after = stored(a);
+    expect(after.closed).toEqual([]);
+    expect(made.ask(a, message)).toEqual(first);
+    expect(stored(a)).toEqual(after);
+  });
+
+  it('gets it past the deadline, when the pod is not ready any more, and when the disk is full', () => {
+    const { made, a } = five();
+    const message = lead(made, copyOf(1));
+    const first = made.ask(a, message);
+    made.run(6000);
+    Object.assign(a.store, { readOnly: true });
+    made.handle(a, { kind: 'bus', up: false });
+    expect(made.ask(a, message)).toEqual(first);
+  });
+
+  it('is refused by another life of the pod', () => {
+    const { made, a } = five();
+    const message = lead(made, copyOf(1));
+    made.ask(a, message);
+    const next = made.start('a', { store: a.store });
+    made.run(3000);
+    expect(refusals(made.ask(next, message, { toBoot: a.boot }))).toEqual(['wrong_boot']);
+  });
+
+  it('is a request of its own when another life of the coordinator sent it', () => {
+    const { made, a } = five();
+    const message = lead(made, copyOf(1));
+    made.ask(a, message);
+    expect(made.ask(a, { ...message, ...copyOf(2) }, { boot: 'COORDINATOR' })).toMatchObject([
+      { outcome: 'minted' },
+    ]);
+  });
+
+  // The first copy finds this fallback full of hints; the client is told that nothing was written. Then one hint is
+  // discharged, and the second copy arrives.
+  it('gets the first one’s refusal, though the write could be led by now', () => {
+    const made = readyNet(FIVE, { hintKeysMax: 1 });
+    const e = pod(made, 'e');
+    made.ask(e, lead(made, copyOf(1), { key: OTHER, owedSlots: 1 }));
+    const message = lead(made, copyOf(2), { owedSlots: 1 });
+    expect(refusals(made.ask(e, message))).toEqual(['busy']);
+    made.run(5000);
+    expect(e.store.count('hints')).toBe(0);
+    expect(refusals(made.ask(e, message))).toEqual(['busy']);
+    expect(made.ask(e, lead(made, copyOf(2), { owedSlots: 1 }))).toMatchObject([{ outcome: 'minted' }]);
+  });
+
+  it('that asks again with the right boot or clock, under the same id, is no copy', () => {
+    const { made, a } = five();
+    const message = lead(made, copyOf(1));
+    expect(refusals(made.ask(a, message, { toBoot: 'earlierlife' }))).toEqual(['wrong_boot']);
+    expect(refusals(made.ask(a, { ...message, deadlineMs: 1 }))).toEqual(['expired']);
+    expect(made.ask(a, message)).toMatchObject([{ outcome: 'minted' }]);
+  });
+
+  it('long past every deadline is refused for that: what was answered is forgotten', () => {
+    const { made, a } = five();
+    const message = lead(made, copyOf(1));
+    made.ask(a, message);
+    made.run(20_000);
+    made.ask(a, lead(made, copyOf(2)));
+    expect(refusals(made.ask(a, message))).toEqual(['expired']);
+  });
+});
+
+describe('a pod that leads faster than it may forget', () => {
+  it('says busy while it can remember no more answers, and leads again when the oldest have expired', () => {
+    const made = readyNet(topologyOf(['a']));
+    const a = pod(made, 'a');
+    const { header } = a;
+    const from = { ...header, role: 'coordinator' as const, name: 'p', boot: 'coordinator', toBoot: a.boot };
+    // Straight into the machine: 200,000 answers, of writes that are held and so cost no store.
+    const message = lead(made, copyOf(1));
+    made.ask(a, message);
+    const now = { monoMs: made.nowMs, wallMs: 0 };
+    for (let i = 0; i < 200_000; i++)
+      a.node.handle({ kind: 'message', from, message: { ...message, id: 1e9 + i } }, now);
+    expect(refusals(made.ask(a, lead(made, copyOf(2))))).toEqual(['busy']);
+    // A copy of what was answered is still answered.
+    expect(made.ask(a, message)).toMatchObject([{ outcome: 'minted' }]);
+    made.run(16_000);
+    expect(made.ask(a, lead(made, copyOf(2)))).toMatchObject([{ outcome: 'minted' }]);
+  });
+});

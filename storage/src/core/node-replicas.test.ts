@@ -1,0 +1,216 @@
+import { contextOf } from '@circlet/shared/causality/context.ts';
+import { makeActor } from '@circlet/shared/causality/dot.ts';
+import { historyOf } from '@circlet/shared/causality/history.ts';
+import { emptyState } from '@circlet/shared/causality/key-state.ts';
+import { assemble } from '@circlet/shared/causality/parts.ts';
+import { decodeState, encodeState } from '@circlet/shared/causality/state-codec.ts';
+import type { MessageOf } from '@circlet/shared/protocol/message.ts';
+import { NO_DIGEST } from '@circlet/shared/protocol/replica.ts';
+import { describe, expect, it } from 'vitest';
+import { locate } from './hint-ledger.ts';
+import type { MemoryStore } from './memory-store.ts';
+import { copyOf, writes } from './one-key.case.ts';
+import { type Net, type Pod, pod, readyNet } from './pods.case.ts';
+import {
+  elsewhere,
+  five,
+  isUntouched,
+  KEY,
+  lead,
+  merge,
+  OTHER,
+  read,
+  refusals,
+  stored,
+} from './requests.case.ts';
+import { topologyOf } from './ring.case.ts';
+
+describe('a lead', () => {
+  it('gives a dot, keeps the write, and says the dot', () => {
+    const { made, a } = five();
+    const message = lead(made, copyOf(1));
+    const dots = [{ actor: makeActor('a', a.boot, 1), counter: 1 }];
+    expect(made.ask(a, message)).toEqual([
+      {
+        kind: 'led',
+        id: message.id,
+        outcome: 'minted',
+        dots,
+        writtenAtMs: 1001,
+        part: 0,
+        parts: 1,
+        state: new Uint8Array(0),
+      },
+    ]);
+    expect(stored(a).siblings).toMatchObject([{ dots, ...copyOf(1) }]);
+  });
+
+  it('gives every key an actor of its own', () => {
+    const { made, a } = five();
+    made.ask(a, lead(made, copyOf(1)));
+    made.ask(a, lead(made, copyOf(2), { key: OTHER }));
+    expect(stored(a, OTHER).history.actors).toEqual([makeActor('a', a.boot, 2)]);
+  });
+
+  it('of a write that is held says its dots; of one that is closed, all there is, so that copies can be proven', () => {
+    const { made, a } = five();
+    const [led] = made.ask(a, lead(made, copyOf(1)));
+    const held = made.ask(a, lead(made, copyOf(1)))[0];
+    expect(held).toMatchObject({ outcome: 'held', dots: led?.kind === 'led' ? led.dots : [] });
+    made.ask(a, lead(made, copyOf(2), { context: contextOf(stored(a), new Set()) }));
+    const [closed] = made.ask(a, lead(made, copyOf(1)));
+    expect(closed).toMatchObject({ outcome: 'closed', dots: [], part: 0, parts: 1 });
+    expect(closed?.kind === 'led' && decodeState(closed.state)).toEqual(stored(a));
+    expect(writes(stored(a))).toEqual([2]);
+  });
+
+  it('of a closed write whose key is larger than a frame says it in parts', () => {
+    const { made, a } = five();
+    made.ask(a, lead(made, copyOf(1)));
+    made.ask(a, lead(made, copyOf(2), { context: contextOf(stored(a), new Set()) }));
+    for (const n of [3, 4, 5]) made.ask(a, lead(made, copyOf(n, { body: new Uint8Array(500_000).fill(n) })));
+    const closed = made
+      .ask(a, lead(made, copyOf(1)))
+      .flatMap((answer) => (answer.kind === 'led' ? [answer] : []));
+    expect(closed.length).toBeGreaterThan(1);
+    expect(closed.map(({ part, parts }) => [part, parts])).toEqual(closed.map((_, i) => [i, closed.length]));
+    const whole = assemble(closed.map(({ state }) => decodeState(state)));
+    expect(Buffer.compare(encodeState(whole), encodeState(stored(a)))).toBe(0);
+  });
+
+  it('refuses another content under one idempotency key, and a sibling too many', () => {
+    const { made, a } = five();
+    const keyed = (content: string) => copyOf(1, { writeId: '--------'.concat(content.padEnd(8, '.')) });
+    made.ask(a, lead(made, keyed('v1'), { keyed: true }));
+    expect(refusals(made.ask(a, lead(made, keyed('v2'), { keyed: true })))).toEqual(['idempotency_mismatch']);
+    expect(refusals(made.ask(a, lead(made, copyOf(3), { siblingsMax: 1 })))).toEqual(['too_many_siblings']);
+    expect(stored(a).siblings).toHaveLength(1);
+  });
+});
+
+describe('a merge', () => {
+  it('is kept and confirmed, and a duplicate or an older state changes nothing', () => {
+    const { made, a } = five();
+    const message = merge(made, elsewhere(1, 2));
+    expect(made.ask(a, message)).toEqual([{ kind: 'merged', id: message.id }]);
+    const after = stored(a);
+    expect(made.ask(a, message)).toEqual([{ kind: 'merged', id: message.id }]);
+    expect(stored(a)).toEqual(after);
+    expect(writes(after)).toEqual([1, 2]);
+  });
+
+  it('of a last part without the others is refused, and of undecodable bytes dropped and counted', () => {
+    const { made, a } = five();
+    const requires = [{ actor: makeActor('b', 'x'.repeat(11), 1), counter: 1 }];
+    expect(refusals(made.ask(a, merge(made, elsewhere(1), { requires })))).toEqual(['incomplete']);
+    const good = encodeState(elsewhere(1));
+    for (const state of [new Uint8Array(0), good.subarray(1), Uint8Array.of(...good, 0)]) {
+      expect(made.ask(a, merge(made, emptyState, { state }))).toEqual([]);
+    }
+    expect(made.events('a').filter((event) => event === 'bad_state')).toHaveLength(3);
+    expect(isUntouched(a)).toBe(true);
+  });
+
+  it('with a dot of this very life that was never issued is refused, with an alarm', () => {
+    const { made, a } = five();
+    const state = { ...emptyState, history: historyOf([{ actor: makeActor('a', a.boot, 9), counter: 1 }]) };
+    expect(refusals(made.ask(a, merge(made, state)))).toEqual(['internal']);
+    expect(made.notices.filter(({ level }) => level === 'alarm').map(({ event }) => event)).toEqual([
+      'identity_clone',
+    ]);
+    expect(isUntouched(a)).toBe(true);
+  });
+
+  it('in which a dot stands for two writes keeps both, with an alarm', () => {
+    const { made, a } = five();
+    const state = elsewhere(1);
+    made.ask(a, merge(made, state));
+    made.ask(
+      a,
+      merge(made, {
+        ...state,
+        siblings: state.siblings.map((sibling) => ({ ...sibling, writeId: copyOf(9).writeId })),
+      }),
+    );
+    expect(writes(stored(a))).toEqual([1, 9]);
+    expect(made.events('a')).toContain('dot_issued_twice');
+  });
+});
+
+describe('a read', () => {
+  const found = (made: Net, of: Pod, more: Partial<MessageOf<'read'>> = {}) =>
+    made.ask(of, read(made, more)).flatMap((answer) => (answer.kind === 'found' ? [answer] : []));
+
+  it('of an owner says what there is: nothing, its digest, or the state', () => {
+    const { made, a } = five();
+    expect(found(made, a)).toMatchObject([
+      { as: 'owner', what: 'absent', digest: NO_DIGEST, part: 0, parts: 1, owedBy: [] },
+    ]);
+    made.ask(a, lead(made, copyOf(1)));
+    const [whole] = found(made, a);
+    expect(whole).toMatchObject({ as: 'owner', what: 'state', sole: 0 });
+    expect(writes(decodeState(whole?.state ?? new Uint8Array(0)))).toEqual([1]);
+    expect(found(made, a, { want: 'digest' })).toMatchObject([
+      { what: 'digest', digest: whole?.digest, state: new Uint8Array(0) },
+    ]);
+  });
+
+  it('of another pod says whether it holds the key as a hint: an empty fallback counts for nothing', () => {
+    const { made, e } = five();
+    expect(found(made, e)).toMatchObject([{ as: 'stranger', what: 'absent' }]);
+    made.ask(e, lead(made, copyOf(1), { owedSlots: 0b001 }));
+    expect(found(made, e)).toMatchObject([{ as: 'holder', what: 'state' }]);
+  });
+
+  it('of a state larger than a frame comes in parts', () => {
+    const { made, a } = five();
+    for (const n of [1, 2, 3]) made.ask(a, lead(made, copyOf(n, { body: new Uint8Array(500_000).fill(n) })));
+    const parts = found(made, a);
+    expect(parts.length).toBeGreaterThan(1);
+    expect(parts.map(({ part, parts: of }) => [part, of])).toEqual(parts.map((_, i) => [i, parts.length]));
+    const whole = assemble(parts.map(({ state }) => decodeState(state)));
+    expect(Buffer.compare(encodeState(whole), encodeState(stored(a)))).toBe(0);
+  });
+
+  it('says which writes are known to be sole', () => {
+    const { made, a } = five();
+    made.ask(a, lead(made, copyOf(1)));
+    made.ask(a, merge(made, stored(a), { sole: [copyOf(1).writeId] }));
+    expect(found(made, a)).toMatchObject([{ sole: 1 }]);
+    expect(found(made, a, { want: 'digest' })).toMatchObject([{ sole: 1 }]);
+  });
+
+  it('of a row that is corrupt says so, with an alarm, until a merge of everything has healed it', () => {
+    const { made, a } = five();
+    made.ask(a, lead(made, copyOf(1)));
+    const before = stored(a);
+    (a.store as MemoryStore).damage('rows', locate(KEY));
+    const suspect = [{ as: 'owner', what: 'suspect', digest: NO_DIGEST, state: new Uint8Array(0) }];
+    expect(found(made, a)).toMatchObject(suspect);
+    expect(found(made, a, { want: 'digest' })).toMatchObject(suspect);
+    expect(made.events('a')).toContain('row_suspect');
+    // Neither a lead nor a partial merge makes it whole: what it acknowledged may still be missing.
+    expect(made.ask(a, lead(made, copyOf(2)))).toMatchObject([{ outcome: 'minted' }]);
+    expect(found(made, a)).toMatchObject(suspect);
+    made.ask(a, merge(made, elsewhere(3)));
+    expect(found(made, a)).toMatchObject(suspect);
+    made.ask(a, merge(made, before, { heals: true }));
+    expect(found(made, a)).toMatchObject([{ what: 'state' }]);
+    expect(writes(stored(a))).toEqual([1, 2, 3]);
+  });
+});
+
+describe('a restart', () => {
+  it('keeps what was confirmed, and begins new actors', () => {
+    const made = readyNet(topologyOf(['a']));
+    const a = pod(made, 'a');
+    made.ask(a, lead(made, copyOf(1)));
+    const next = made.start('a', { store: a.store });
+    made.run(100);
+    made.ask(next, lead(made, copyOf(2)));
+    expect(stored(next).history.actors).toEqual(
+      [makeActor('a', a.boot, 1), makeActor('a', next.boot, 1)].toSorted(),
+    );
+    expect(writes(stored(next))).toEqual([1, 2]);
+  });
+});
