@@ -15,10 +15,10 @@ let running: ChildProcess[] = [];
 let folders: string[] = [];
 afterEach(async () => {
   for (const child of running) {
-    if (child.exitCode === null) {
-      child.kill('SIGTERM');
-      await new Promise((gone) => child.once('exit', gone));
-    }
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const gone = new Promise((exit) => child.once('exit', exit));
+    child.kill('SIGTERM');
+    await gone;
   }
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   running = [];
@@ -141,6 +141,6 @@ it('an entry point started on a Node that is too old says so in one line', async
     return;
   }
   for (const bin of ['storage/bin/storage.mjs', 'coordinator/bin/coordinator.mjs', 'cluster/bin/cluster.mjs', 'cluster/bin/start.mjs', 'cli/bin/circlet.mjs']) {
-    await expect(run(old, [join(ROOT, bin)])).rejects.toMatchObject({ stderr: expect.stringMatching(/^[^\n]*needs Node 24[^\n]*\n$/i) });
+    await expect(run(old, [join(ROOT, bin)])).rejects.toMatchObject({ stderr: expect.stringMatching(/^[^\n]*needs Node(?:\.js)? 24[^\n]*\n$/i) });
   }
 });

@@ -33,7 +33,7 @@ it('goes on within 50 ms when a storage process is killed under load, and fails 
     for (let i = n; !stopped; i += CLIENTS) {
       const key = keys[i % keys.length] as string;
       const startedMs = performance.now();
-      const isPut = i % 2 === 0;
+      const isPut = Math.floor(i / CLIENTS) % 2 === 0;
       // Blind puts would pile up siblings: each put names what it replaces.
       const seen = isPut ? await call('GET', `${url}/v1/kv/load/${key}?r=1`) : undefined;
       const answer = isPut

@@ -24,7 +24,7 @@ async function main(): Promise<void> {
     throw new Error(`port ${port} on 127.0.0.1 is in use: stop what uses it, or choose another with "npm start -- --port N"`);
   }
   const logger = createLogger({ role: 'local', name: 'local', level: logLevel });
-  const cluster = await startEmbedded({
+  const starting = startEmbedded({
     dataDir,
     port,
     version: VERSION,
@@ -34,8 +34,9 @@ async function main(): Promise<void> {
       process.exit(70);
     },
   });
-  process.stdout.write(banner(cluster.url, dataDir));
-  stopOnSignal(() => cluster.stop(), STOP_WITHIN_MS);
+  // From the first moment on: a signal while it starts stops it as cleanly as any other.
+  stopOnSignal(async () => (await starting).stop(), STOP_WITHIN_MS);
+  process.stdout.write(banner((await starting).url, dataDir));
 }
 
 main().catch((error: unknown) => {

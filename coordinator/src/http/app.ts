@@ -1,5 +1,7 @@
+import { assert } from '@circlet/shared/assert.ts';
 import type { Notice } from '@circlet/shared/machine.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
+import { VALUE_BYTES_MAX } from '@circlet/shared/protocol/limits.ts';
 import { type Context, Hono } from 'hono';
 import { Batch } from './batch.ts';
 import { type Bindings, type Call, callOf, routedPath } from './call.ts';
@@ -46,6 +48,7 @@ type Handler = (call: Call) => Handled | Promise<Handled>;
 export function createApp(options: AppOptions): App {
   const reporter = new ProblemReporter(options);
   const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
+  assert(limits.valueBytes <= VALUE_BYTES_MAX, 'a value fits a frame');
   return mount(
     handlersOf(options, limits, reporter),
     new BodyIntake(limits.bodyBytesUnderWay),

@@ -252,7 +252,12 @@ describe('a batch that is refused whole', () => {
     ['__proto__', '{"operations":[],"__proto__":{}}', 400, 'invalid_parameter'],
     ['a hidden __proto__', String.raw`{"operations":[],"\u005f_proto__":{}}`, 400, 'invalid_parameter'],
     ['257 operations', JSON.stringify({ operations: Array(257).fill(getOp('k')) }), 400, 'invalid_parameter'],
-    ['JSON 200,000 deep', `{"operations":${'['.repeat(200_000)}`, 400, 'invalid_parameter'],
+    [
+      'JSON 200,000 deep',
+      `{"operations":${'['.repeat(200_000)}${']'.repeat(200_000)}}`,
+      400,
+      'invalid_parameter',
+    ],
     ['more than 4 MiB', `{"operations":["${'x'.repeat(4 * 1024 * 1024)}"]}`, 413, 'value_too_large'],
   ])('%s', async (_, body, status, code) => {
     const test = testApp();

@@ -54,6 +54,15 @@ function signed(body: Uint8Array, { keyId = 'k1', version = 1 } = {}): string {
   return Buffer.from(writer.finish().subarray(start)).toString('base64url');
 }
 
+function bytesOf(write: (writer: Writer) => void): Uint8Array {
+  const writer = new Writer();
+  write(writer);
+  return writer.finish();
+}
+
+const manyWrites = (n: number) =>
+  Array.from({ length: n }, (_, i) => ({ writeId: `${i}`.padStart(16, '0'), sole: false }));
+
 describe('a token', () => {
   it('says what was put into it', () => {
     const token = tokens().issue(KEY, CONTEXT) ?? '';
@@ -72,10 +81,9 @@ describe('a token', () => {
     for (let bit = 0; bit < token.length * 8; bit++) {
       const changed = Buffer.from(token);
       changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      expect(
-        reasonOf(() => tokens().accept(KEY, changed.toString('base64url'))),
-        `bit ${bit}`,
-      ).toMatch(/^invalid_context /);
+      expect(reasonOf(() => tokens().accept(KEY, changed.toString('base64url')))).toMatch(
+        /^invalid_context /,
+      );
     }
   });
 
@@ -84,13 +92,13 @@ describe('a token', () => {
     for (const id of ['k', 'k1', 'k12']) {
       const issuer = tokens({ contextKeys: new Map([[id, sipKey(new Uint8Array(16))]]), signWith: id });
       const token = issuer.issue(KEY, CONTEXT) ?? '';
-      for (let at = 0; at < token.length; at++) {
-        for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/= .') {
-          if (character === token[at]) continue;
-          const changed = token.slice(0, at) + character + token.slice(at + 1);
-          if (reasonOf(() => issuer.accept(KEY, changed)) === undefined) expect.fail(`${character} at ${at}`);
-        }
-      }
+      const accepted = Array.from(token).flatMap((own, at) =>
+        Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/= .')
+          .filter((other) => other !== own)
+          .map((other) => token.slice(0, at) + other + token.slice(at + 1))
+          .filter((changed) => reasonOf(() => issuer.accept(KEY, changed)) === undefined),
+      );
+      expect(accepted).toEqual([]);
     }
   });
 
@@ -162,18 +170,12 @@ describe('context keys', () => {
 });
 
 describe('a token that the cluster signed but would not issue', () => {
-  const body = (write: (writer: Writer) => void) => {
-    const writer = new Writer();
-    write(writer);
-    return writer.finish();
-  };
-
   it.each<[string, Uint8Array]>([
     ['nothing', new Uint8Array(0)],
-    ['a claim of 2^40 actors', body((writer) => writer.varint(2 ** 40))],
+    ['a claim of 2^40 actors', bytesOf((writer) => writer.varint(2 ** 40))],
     [
       'a counter of 2^63',
-      body((writer) => {
+      bytesOf((writer) => {
         writer.varint(1);
         writer.varint(20);
         writer.latin1('node-1.AAAAAAAAAAA.1');
@@ -183,13 +185,13 @@ describe('a token that the cluster signed but would not issue', () => {
         writer.varint(0);
       }),
     ],
-    ['trailing bytes', body((writer) => (contextSchema.write(writer, CONTEXT), writer.u8(0)))],
+    ['trailing bytes', bytesOf((writer) => (contextSchema.write(writer, CONTEXT), writer.u8(0)))],
   ])('%s is refused without being built', (_, bytes) => {
     expect(reasonOf(() => tokens().accept(KEY, signed(bytes)))).toBe('invalid_context malformed');
   });
 
   it('another version is refused', () => {
-    const bytes = body((writer) => contextSchema.write(writer, CONTEXT));
+    const bytes = bytesOf((writer) => contextSchema.write(writer, CONTEXT));
     expect(reasonOf(() => tokens().accept(KEY, signed(bytes, { version: 2 })))).toBe(
       'invalid_context malformed',
     );
@@ -198,23 +200,21 @@ describe('a token that the cluster signed but would not issue', () => {
   it('more than a header can carry is refused unread', () => {
     const actors = Array.from({ length: 10_000 }, (_, i) => `node.AAAAAAAAAAA.${i.toString(36)}`).toSorted();
     const large: Context = { history: { actors, ranges: actors.map(() => [1, 1]) }, writes: [] };
-    const bytes = body((writer) => contextSchema.write(writer, large));
+    const bytes = bytesOf((writer) => contextSchema.write(writer, large));
     expect(reasonOf(() => tokens().accept(KEY, signed(bytes)))).toBe('invalid_context malformed');
     expect(tokens().issue(KEY, large)).toBeUndefined();
   });
 });
 
 it('is issued up to a size that fits request headers, and not above', () => {
-  const writes = (n: number) =>
-    Array.from({ length: n }, (_, i) => ({ writeId: `${i}`.padStart(16, '0'), sole: false }));
   const sizes = Array.from(
     { length: 800 },
-    (_, n) => tokens().issue(KEY, { ...emptyContext, writes: writes(n) })?.length,
+    (_, n) => tokens().issue(KEY, { ...emptyContext, writes: manyWrites(n) })?.length,
   );
   const largest = Math.max(...sizes.map((size) => size ?? 0));
   expect(largest).toBeLessThanOrEqual((TOKEN_BYTES_MAX * 4) / 3);
   expect(largest).toBeGreaterThan((TOKEN_BYTES_MAX * 4) / 3 - 40);
   expect(sizes.at(-1)).toBeUndefined();
-  const token = tokens().issue(KEY, { ...emptyContext, writes: writes(500) }) ?? '';
+  const token = tokens().issue(KEY, { ...emptyContext, writes: manyWrites(500) }) ?? '';
   expect(tokens().accept(KEY, token).writes).toHaveLength(500);
 });

@@ -181,15 +181,15 @@ function namedSchemas(): Json {
 /** Answers may gain fields, so only what validates requests is closed; and the bounds of every integer go without saying. */
 function plainly({
   zodSchema,
-  jsonSchema,
+  jsonSchema: made,
 }: {
   zodSchema: z.core.$ZodTypes;
   jsonSchema: z.core.JSONSchema.BaseSchema;
 }): void {
   const { def } = zodSchema._zod;
-  if (def.type === 'object' && def.catchall === undefined) delete jsonSchema.additionalProperties;
-  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
-  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+  if (def.type === 'object' && def.catchall === undefined) delete made.additionalProperties;
+  if (made.minimum === Number.MIN_SAFE_INTEGER) delete made.minimum;
+  if (made.maximum === Number.MAX_SAFE_INTEGER) delete made.maximum;
 }
 
 function refOf(name: string): string {

@@ -8,7 +8,7 @@ import { TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
 import type { App } from './app.ts';
 import { freshTraceId } from './problem-reporter.ts';
 import { problemOf, problemReply, type ProblemWithHeaders } from './problems.ts';
-import { toResponse, type Reply } from './reply.ts';
+import { type HeaderFields, type Reply, toResponse } from './reply.ts';
 import { invitations } from './request-body.ts';
 import { HEAD_TOO_LARGE, type ParserError, unparsed } from './unparsed.ts';
 
@@ -38,7 +38,7 @@ export interface ServerBounds {
   readonly checkIntervalMs: number;
   readonly connectionsMax: number;
   readonly headBytesMax: number;
-  /** Node drops the headers past its maximum in silence, an If-Match maybe; so a request that reaches it is refused. */
+  /** Headers of a request. */
   readonly headersMax: number;
 }
 
@@ -66,7 +66,8 @@ export function serveHttp(app: App, options: ServeOptions): Promise<HttpServer> 
   const server = createServer(nodeOptions(bounds));
   server.timeout = bounds.silenceTimeoutMs;
   server.maxConnections = bounds.connectionsMax;
-  server.maxHeadersCount = bounds.headersMax;
+  // Counted below instead: some versions of Node drop what exceeds their maximum in silence, an If-Match maybe.
+  server.maxHeadersCount = 0;
   listenTo(server, app, options, bounds);
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -90,7 +91,7 @@ function portOf(server: Server): number {
 function nodeOptions(bounds: ServerBounds): ServerOptions {
   return {
     headersTimeout: bounds.headersTimeoutMs,
-    requestTimeout: 60000,
+    requestTimeout: bounds.requestTimeoutMs,
     keepAliveTimeout: bounds.keepAliveTimeoutMs,
     connectionsCheckingInterval: bounds.checkIntervalMs,
     maxHeaderSize: bounds.headBytesMax,
@@ -112,9 +113,9 @@ function listenTo(server: Server, app: App, options: ServeOptions, bounds: Serve
     errorHandler: (error) => toResponse(refuse(unserved(error, log), 'target'), false, true),
   });
   server.on('request', (incoming, outgoing) => {
-    if (incoming.rawHeaders.length >= bounds.headersMax * 2) {
-      const { status, headers, body } = refuse(HEAD_TOO_LARGE, 'headers');
-      outgoing.writeHead(status, headers).end(body);
+    if (incoming.rawHeaders.length > bounds.headersMax * 2) {
+      const reply = refuse(HEAD_TOO_LARGE, 'headers');
+      outgoing.writeHead(reply.status, measured(reply)).end(reply.body);
     } else {
       void listener(incoming, outgoing);
     }
@@ -160,10 +161,18 @@ function unserved(error: unknown, log: ServeOptions['log']): ProblemWithHeaders 
 }
 
 /** There is no ServerResponse for a request that could not be parsed. */
-function rawResponse({ status, headers, body }: Reply): string {
-  const text = typeof body === 'string' ? body : '';
-  const lines = Object.entries({ ...headers, 'Content-Length': `${Buffer.byteLength(text)}` });
-  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${text}`;
+function rawResponse(reply: Reply): string {
+  const { status, body } = reply;
+  const fields = Object.entries(measured(reply)).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${fields.join('')}\r\n${textOf(body)}`;
+}
+
+function measured({ headers, body }: Reply): HeaderFields {
+  return { ...headers, 'Content-Length': `${Buffer.byteLength(textOf(body))}` };
+}
+
+function textOf(body: Reply['body']): string {
+  return typeof body === 'string' ? body : '';
 }
 
 function close(server: Server, graceMs: number): Promise<void> {

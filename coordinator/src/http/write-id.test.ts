@@ -32,7 +32,7 @@ describe('a write-id under an Idempotency-Key', () => {
   it('is the same for the same write', () => {
     expect(keyed()).toBe(keyed());
     expect(keyed()).toHaveLength(16);
-    expect([...keyed()].every((character) => character.charCodeAt(0) < 256)).toBe(true);
+    expect(Buffer.from(keyed(), 'latin1').toString('latin1')).toBe(keyed());
   });
 
   it.each<[string, Partial<KeyedWrite>]>([
@@ -64,6 +64,6 @@ describe('a write-id under an Idempotency-Key', () => {
 it('an Idempotency-Key is 1 to 128 visible ASCII characters', () => {
   for (const good of ['a', '!~', 'x'.repeat(128), undefined]) expect(checkedIdempotencyKey(good)).toBe(good);
   for (const bad of ['', ' ', 'a b', 'x'.repeat(129), 'é', 'a\n', '\t']) {
-    expect(() => checkedIdempotencyKey(bad), JSON.stringify(bad)).toThrow('invalid_parameter');
+    expect(() => checkedIdempotencyKey(bad)).toThrow('invalid_parameter');
   }
 });

@@ -79,14 +79,14 @@ describe('a turn', () => {
   });
 });
 
-describe('a commit that fails', () => {
-  const failing = (rig: Rig, times: number) => {
-    let left = times;
-    rig.commits = () => {
-      if (left-- > 0) throw new Error('disk is full');
-    };
+const failing = (rig: Rig, times: number) => {
+  let left = times;
+  rig.commits = () => {
+    if (left-- > 0) throw new Error('disk is full');
   };
+};
 
+describe('a commit that fails', () => {
   it('performs no effect, undoes the turn, and starts another machine with another boot', () => {
     const rig = new Rig().started();
     rig.script = (event) =>
@@ -260,12 +260,9 @@ describe('a machine that throws', () => {
   });
 });
 
-describe('a message that no frame can carry', () => {
-  const huge = (id: number): Message => ({
-    ...(merge(id) as Extract<Message, { kind: 'merge' }>),
-    sole: ['too short'],
-  });
+const huge = (id: number): Message => ({ ...merge(id), sole: ['too short'] });
 
+describe('a message that no frame can carry', () => {
   it('costs only itself: the other effects of the turn are performed, and a coordinator is told', () => {
     const rig = new Rig().started();
     rig.script = () => [sendTo('p', echo(1)), sendTo('p', huge(2)), sendTo('p', echo(3)), say('fine')];

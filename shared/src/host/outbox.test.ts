@@ -2,7 +2,6 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeFrame } from '../protocol/frame.ts';
 import { FRAME_BYTES_MAX, FRAME_MESSAGES_MAX } from '../protocol/limits.ts';
-import type { Message } from '../protocol/message.ts';
 import { NO_TOPOLOGY } from '../ring/topology.ts';
 import { Outbox } from './outbox.ts';
 import { echo, MARK, merge, type SentFrame, toP } from './rig.case.ts';
@@ -132,7 +131,7 @@ describe('a frame that is full', () => {
   it('takes nothing of a message that cannot be written, and keeps what it had', () => {
     const { box, frames } = outbox();
     box.add(toP, echo(1));
-    expect(() => box.add(toP, { ...merge(2), sole: ['too short'] } as Message)).toThrow(RangeError);
+    expect(() => box.add(toP, { ...merge(2), sole: ['too short'] })).toThrow(RangeError);
     expect(() => box.add(toP, merge(3, FRAME_BYTES_MAX - 20))).toThrow(RangeError);
     box.add(toP, echo(4));
     box.flush();

@@ -1,7 +1,7 @@
 import { must } from '../assert.ts';
 import type { Machine, Notice, Now } from '../machine.ts';
 import { decodeFrame, FrameBuilder, type FrameHeader } from '../protocol/frame.ts';
-import type { Message } from '../protocol/message.ts';
+import type { Message, MessageOf } from '../protocol/message.ts';
 import { NO_TOPOLOGY } from '../ring/topology.ts';
 import { Host, type HostEffect, type HostEvent, type HostOptions } from './host.ts';
 import type { Identity } from './outbox.ts';
@@ -186,7 +186,7 @@ export const read = (id: number): Message => ({
   key: Uint8Array.of(1),
   want: 'state',
 });
-export const merge = (id: number, bytes = 0): Message => ({
+export const merge = (id: number, bytes = 0): MessageOf<'merge'> => ({
   kind: 'merge',
   id,
   deadlineMs: 0,

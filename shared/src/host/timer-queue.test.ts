@@ -45,10 +45,10 @@ describe('a timer queue', () => {
             queue.push(step, item);
             model.push({ dueMs: step, item });
             model = model.toSorted((a, b) => a.dueMs - b.dueMs || a.item - b.item);
-          } else {
-            const due = model[0] !== undefined && model[0].dueMs <= step.popAt ? model.shift() : undefined;
-            expect(queue.pop(step.popAt)).toBe(due?.item);
           }
+          const popAt = typeof step === 'number' ? -1 : step.popAt;
+          const due = model[0] !== undefined && model[0].dueMs <= popAt ? model.shift() : undefined;
+          expect(queue.pop(popAt)).toBe(due?.item);
           expect(queue.nextMs).toBe(model[0]?.dueMs);
         });
         expect(drained(queue)).toEqual(model.map(({ item }) => item));

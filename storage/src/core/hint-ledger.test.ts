@@ -8,6 +8,7 @@ import { STATE_PART_BYTES_MAX } from '@circlet/shared/protocol/limits.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { inside } from '../sqlite/inside.case.ts';
 import { SqliteStore } from '../sqlite/sqlite-store.ts';
 import { HintLedger, locate } from './hint-ledger.ts';
 import { MemoryStore } from './memory-store.ts';
@@ -102,7 +103,7 @@ describe('a hint', () => {
     holder.discharge('a', KEY, both.digest);
     const third = holder.take(KEY, 0b010);
     const dots = stateOf(third).siblings.flatMap((sibling) => sibling.dots.map(({ counter }) => counter));
-    expect(dots.toSorted()).toEqual([1, 2, 3]);
+    expect(dots.toSorted((a, b) => a - b)).toEqual([1, 2, 3]);
     expect([holder.ledger.held, third.owed]).toEqual([1, 0b010]);
   });
 
@@ -278,13 +279,13 @@ describe('a restart', () => {
   });
 });
 
-describe('the age of the oldest hint', () => {
-  const age = (holder: Holder, key: FullKey, hintedAtMs: number) => {
-    const row = holder.take(key, 0b001);
-    turn(holder.store, () => holder.ledger.put(locate(key), row, { ...row, hintedAtMs }));
-    return row;
-  };
+const age = (holder: Holder, key: FullKey, hintedAtMs: number) => {
+  const row = holder.take(key, 0b001);
+  turn(holder.store, () => holder.ledger.put(locate(key), row, { ...row, hintedAtMs }));
+  return row;
+};
 
+describe('the age of the oldest hint', () => {
   it('is known at once, renewed after a pass over all rows, and undefined when none is held', () => {
     const holder = new Holder();
     const keys = keysOwnedBy(RING, ['a'], 700);
@@ -301,23 +302,22 @@ describe('the age of the oldest hint', () => {
   });
 });
 
-describe('a hint row that is corrupt', () => {
-  /** The engine that cannot say which key a corrupt row had. */
-  const damaged = (count: number, which: readonly number[]) => {
-    const store = new SqliteStore({ path: ':memory:', cacheKiB: 1024 });
-    const holder = new Holder(store);
-    const keys = keysOwnedBy(RING, ['a'], count).toSorted((a, b) => locate(a).prefix - locate(b).prefix);
-    for (const key of keys) holder.take(key, 0b001, large(1, 30_000));
-    const { database } = store as unknown as {
-      readonly database: { prepare(sql: string): { run(h: number): void } };
-    };
-    for (const i of which) {
-      database.prepare("UPDATE hints SET d = x'00' WHERE h = ?").run(locate(must(keys[i], 'a key')).prefix);
-    }
-    holder.restart();
-    return { holder, keys };
-  };
+/** The engine that cannot say which key a corrupt row had. */
+const damaged = (count: number, which: readonly number[]) => {
+  const store = new SqliteStore({ path: ':memory:', cacheKiB: 1024 });
+  const holder = new Holder(store);
+  const keys = keysOwnedBy(RING, ['a'], count).toSorted((a, b) => locate(a).prefix - locate(b).prefix);
+  for (const key of keys) holder.take(key, 0b001, large(1, 30_000));
+  for (const i of which) {
+    inside(store)
+      .prepare("UPDATE hints SET d = x'00' WHERE h = ?")
+      .run(locate(must(keys[i], 'a key')).prefix);
+  }
+  holder.restart();
+  return { holder, keys };
+};
 
+describe('a hint row that is corrupt', () => {
   it('stays, is counted, and is owed to nobody, for nobody can say to whom', () => {
     const { holder } = damaged(5, [1, 3]);
     expect([holder.ledger.corrupt, holder.ledger.held, holder.ledger.owedToNode('a')]).toEqual([2, 5, 3]);

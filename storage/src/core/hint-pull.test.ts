@@ -92,11 +92,12 @@ describe('a pull', () => {
   });
 });
 
-describe('a state in several parts', () => {
-  const part = (i: number, name = 'a') => entry(name, i, 3);
-  const take = (pulls: HintPulls, id: number, entries: readonly Entry[], next?: string, more = false) =>
-    pulls.merged('h', page(id, entries, next, more), entries, 10);
+const part = (i: number, name = 'a') => entry(name, i, 3);
 
+const take = (pulls: HintPulls, id: number, entries: readonly Entry[], next?: string, more = false) =>
+  pulls.merged('h', page(id, entries, next, more), entries, 10);
+
+describe('a state in several parts', () => {
   it('is acknowledged once, when all of them were merged', () => {
     const { pulls, id } = begun();
     const acks = [0, 1, 2].map((i) => take(pulls, id, [part(i)], undefined, i < 2).ack.entries.length);

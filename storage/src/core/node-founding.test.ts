@@ -4,7 +4,7 @@ import { sipKey } from '@circlet/shared/hash/siphash.ts';
 import { describe, expect, it } from 'vitest';
 import { MemoryStore } from './memory-store.ts';
 import { DIGEST_KEY } from './one-key.case.ts';
-import { configOf, Net, NO_RING, pod, storeWith } from './pods.case.ts';
+import { configOf, Net, NO_RING, storeWith } from './pods.case.ts';
 import { diskOf, topologyOf } from './ring.case.ts';
 
 const NAMES = ['a', 'b', 'c'];
@@ -19,7 +19,7 @@ describe('three pods with empty stores', () => {
     net.run(100);
     const digests = new Set([...net.pods.values()].map(({ topology, epoch }) => `${epoch} ${topology}`));
     expect(digests.size).toBe(1);
-    expect(pod(net, 'a').epoch).toBe(1);
+    expect(net.pod('a').epoch).toBe(1);
     // Before the wait for peers is over: each has heard the others gossip.
     net.run(1500);
     expect(ready(net)).toEqual(['a true', 'b true', 'c true']);
@@ -33,7 +33,7 @@ describe('three pods with empty stores', () => {
     net.start('b', { founding: CONFIG });
     net.run(60_000);
     expect(net.events('a')).not.toContain('topology_adopted');
-    expect(pod(net, 'a').epoch).toBe(0);
+    expect(net.pod('a').epoch).toBe(0);
     net.start('c', { founding: CONFIG });
     net.run(1000);
     expect(ready(net)).toEqual(['a true', 'b true', 'c true']);
@@ -65,16 +65,19 @@ describe('three pods with empty stores', () => {
     net.start('b', { founding: CONFIG });
     net.start('c', { founding: configOf('a', 'b', 'c', 'd') });
     net.run(5000);
-    for (const name of NAMES) expect(pod(net, name).epoch).toBe(0);
+    for (const name of NAMES) expect(net.pod(name).epoch).toBe(0);
     expect(net.events('a')).toContain('founding_mismatch');
     expect(net.events('c')).toContain('founding_mismatch');
   });
 });
 
-describe('a signature', () => {
-  const foundingCall = (name: string, disk: string, key = DIGEST_KEY) =>
-    ({ kind: 'foundingCall', signature: sign(key, CONFIG, name, disk) }) as const;
+const foundingCall = (name: string, disk: string, key = DIGEST_KEY) =>
+  ({ kind: 'foundingCall', signature: sign(key, CONFIG, name, disk) }) as const;
 
+const signed = (name: string, key = DIGEST_KEY) =>
+  ({ kind: 'foundingSigned', signature: sign(key, CONFIG, name, diskOf(name)) }) as const;
+
+describe('a signature', () => {
   it('is given once, and is the same after a restart', () => {
     const net = new Net();
     const store = new MemoryStore(diskOf('a'));
@@ -119,9 +122,6 @@ describe('a signature', () => {
     expect(net.messages('topologyAsk').length).toBeGreaterThan(1);
   });
 
-  const signed = (name: string, key = DIGEST_KEY) =>
-    ({ kind: 'foundingSigned', signature: sign(key, CONFIG, name, diskOf(name)) }) as const;
-
   it('that is forged, or another member’s, counts for nothing', () => {
     const net = new Net();
     const a = net.start('a', { founding: CONFIG });
@@ -150,6 +150,9 @@ describe('a signature', () => {
     expect(a.epoch).toBe(1);
   });
 });
+
+const told = (epoch: number) =>
+  ({ kind: 'topologyTold', document: encodeTopology(topologyOf(NAMES, epoch)) }) as const;
 
 describe('a pod beside one that has a topology', () => {
   const topology = topologyOf(NAMES, 7);
@@ -183,7 +186,7 @@ describe('a pod beside one that has a topology', () => {
     net.start('z');
     net.run(1000);
     expect(net.events('z')).toContain('not_a_member');
-    expect(pod(net, 'z').node.readiness.ready).toBe(false);
+    expect(net.pod('z').node.readiness.ready).toBe(false);
   });
 
   it('never signs once it held a topology, whatever it is configured to found', () => {
@@ -202,8 +205,6 @@ describe('a pod beside one that has a topology', () => {
   it('keeps what it was told over a restart, and a later epoch over an earlier one', () => {
     const net = new Net();
     const store = new MemoryStore(diskOf('a'));
-    const told = (epoch: number) =>
-      ({ kind: 'topologyTold', document: encodeTopology(topologyOf(NAMES, epoch)) }) as const;
     const a = net.start('a', { store });
     for (const epoch of [7, 6, 9, 8]) net.tell(a, { name: 'c', ...NO_RING }, told(epoch));
     expect(a.epoch).toBe(9);

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { locate } from './hint-ledger.ts';
 import { MemoryStore } from './memory-store.ts';
 import { copyOf, writes } from './one-key.case.ts';
-import { type Net, type Pod, pod, readyNet, ring, storeWith } from './pods.case.ts';
+import { damage, type Net, type Pod, readyNet, ring, storeWith } from './pods.case.ts';
 import { FIVE, KEY, lead, merge, OTHER, read, refusals, stored, elsewhere } from './requests.case.ts';
 import { diskOf, keyOf, keyOfOthers, keysOwnedBy } from './ring.case.ts';
 import { decodeRow } from './row.ts';
@@ -17,7 +17,7 @@ const [FOR_A, FOR_B] = [0b001, 0b010];
 /** Everybody runs but A. */
 function withoutA(options: { readonly hintKeysMax?: number } = {}): { readonly net: Net; readonly e: Pod } {
   const net = readyNet(FIVE, options, ['b', 'c', 'd', 'e']);
-  return { net, e: pod(net, 'e') };
+  return { net, e: net.pod('e') };
 }
 
 const startA = (net: Net): Pod => net.start('a', { store: storeWith('a', FIVE) });
@@ -46,7 +46,7 @@ describe('a write that a fallback takes for an owner', () => {
 
   it('goes to each of the owners that it is owed to', () => {
     const net = readyNet(FIVE, {}, ['c', 'd', 'e']);
-    const e = pod(net, 'e');
+    const e = net.pod('e');
     net.ask(e, lead(net, copyOf(1), { owedSlots: FOR_A | FOR_B }));
     expect(held(net, e)).toEqual(['a 1', 'b 1']);
     startA(net);
@@ -54,7 +54,7 @@ describe('a write that a fallback takes for an owner', () => {
     expect(held(net, e)).toEqual(['b 1']);
     net.start('b', { store: storeWith('b', FIVE) });
     net.run(20_000);
-    expect([writes(stored(pod(net, 'a'))), writes(stored(pod(net, 'b')))]).toEqual([[1], [1]]);
+    expect([writes(stored(net.pod('a'))), writes(stored(net.pod('b')))]).toEqual([[1], [1]]);
     expect(e.store.count('hints')).toBe(0);
   });
 
@@ -69,8 +69,8 @@ describe('a write that a fallback takes for an owner', () => {
       if (at % 2 === 0) net.start('e', { store: e.store });
       else net.start('a', { store });
       net.run(40_000);
-      expect([writes(stored(pod(net, 'a'))), writes(stored(pod(net, 'a'), OTHER))]).toEqual([[1], [2]]);
-      expect(pod(net, 'e').store.count('hints')).toBe(0);
+      expect([writes(stored(net.pod('a'))), writes(stored(net.pod('a'), OTHER))]).toEqual([[1], [2]]);
+      expect(net.pod('e').store.count('hints')).toBe(0);
     }
   });
 
@@ -162,6 +162,9 @@ describe('an owner that is owed writes', () => {
   });
 });
 
+const index = (topology: typeof FIVE, name: string) =>
+  topology.members.findIndex((member) => member.name === name);
+
 describe('a holder', () => {
   it('that is full says busy to a new key, and still takes merges into a hint that it has (rule 6)', () => {
     const { net, e } = withoutA({ hintKeysMax: 1 });
@@ -205,8 +208,6 @@ describe('a holder', () => {
   it('owes it to the slot’s next owner when the topology changes (rule 6)', () => {
     const { net, e } = withoutA();
     net.ask(e, lead(net, copyOf(1), { owedSlots: FOR_A }));
-    const index = (topology: typeof FIVE, name: string) =>
-      topology.members.findIndex((member) => member.name === name);
     const owners = FIVE.owners.map((of) => of.map((i) => (i === index(FIVE, 'a') ? 5 : i)));
     const x = { name: 'x', disk: diskOf('x'), zone: 'z', weight: 1, state: 'active' as const };
     const next = { ...FIVE, epoch: 2, members: [...FIVE.members, x], owners };
@@ -221,13 +222,13 @@ describe('a holder', () => {
   it('whose hint row is corrupt keeps it, counts it, and goes on with the others', () => {
     const { net, e } = withoutA();
     for (const key of [KEY, OTHER]) net.ask(e, lead(net, copyOf(1), { key, owedSlots: FOR_A }));
-    (e.store as MemoryStore).damage('hints', locate(KEY));
+    damage(e, 'hints', locate(KEY));
     net.start('e', { store: e.store });
     const a = startA(net);
     net.run(30_000);
     expect([stored(a).siblings.length, writes(stored(a, OTHER))]).toEqual([0, [1]]);
     expect(e.store.count('hints')).toBe(1);
-    expect(net.ask(pod(net, 'e'), read(net))).toMatchObject([{ as: 'holder', what: 'suspect' }]);
+    expect(net.ask(net.pod('e'), read(net))).toMatchObject([{ as: 'holder', what: 'suspect' }]);
   });
 
   it('mints a new actor for a key that it led, handed off and dropped', () => {
@@ -242,44 +243,44 @@ describe('a holder', () => {
   });
 });
 
+const like = (of: Pod) => ({ epoch: of.epoch, topology: of.topology });
+
+function pulling(): {
+  readonly net: Net;
+  readonly a: Pod;
+  readonly page: (entries: MessageOf<'hintPage'>['entries']) => readonly Message[];
+} {
+  const net = readyNet(FIVE);
+  const a = net.pod('a');
+  const [pull] = net.tell(a, { name: 'e', ...like(a) }, { kind: 'hintOffer', keys: 1 });
+  const id = pull?.kind === 'hintPull' ? pull.id : -1;
+  const page = (entries: MessageOf<'hintPage'>['entries']) =>
+    net.tell(
+      a,
+      { name: 'e', ...like(a) },
+      { kind: 'hintPage', id, entries, more: true, next: new Uint8Array(0) },
+    );
+  return { net, a, page };
+}
+
+function entry(net: Net, key = KEY, n = 1): MessageOf<'hintPage'>['entries'][number] {
+  const state = elsewhere(n);
+  const probe = net.pod('e');
+  net.ask(probe, merge(net, state, { key, owedSlots: FOR_A }));
+  const found = probe.store.get('hints', locate(key));
+  const row = found.kind === 'found' ? decodeRow(found.value) : undefined;
+  return {
+    key,
+    digest: row?.digest ?? '',
+    part: 0,
+    parts: 1,
+    sole: [],
+    requires: [],
+    state: row?.state ?? new Uint8Array(0),
+  };
+}
+
 describe('hint messages that nobody should send', () => {
-  const like = (of: Pod) => ({ epoch: of.epoch, topology: of.topology });
-
-  function pulling(): {
-    readonly net: Net;
-    readonly a: Pod;
-    readonly page: (entries: MessageOf<'hintPage'>['entries']) => readonly Message[];
-  } {
-    const net = readyNet(FIVE);
-    const a = pod(net, 'a');
-    const [pull] = net.tell(a, { name: 'e', ...like(a) }, { kind: 'hintOffer', keys: 1 });
-    const id = pull?.kind === 'hintPull' ? pull.id : -1;
-    const page = (entries: MessageOf<'hintPage'>['entries']) =>
-      net.tell(
-        a,
-        { name: 'e', ...like(a) },
-        { kind: 'hintPage', id, entries, more: true, next: new Uint8Array(0) },
-      );
-    return { net, a, page };
-  }
-
-  function entry(net: Net, key = KEY, n = 1): MessageOf<'hintPage'>['entries'][number] {
-    const state = elsewhere(n);
-    const probe = pod(net, 'e');
-    net.ask(probe, merge(net, state, { key, owedSlots: FOR_A }));
-    const found = probe.store.get('hints', locate(key));
-    const row = found.kind === 'found' ? decodeRow(found.value) : undefined;
-    return {
-      key,
-      digest: row?.digest ?? '',
-      part: 0,
-      parts: 1,
-      sole: [],
-      requires: [],
-      state: row?.state ?? new Uint8Array(0),
-    };
-  }
-
   it('a page that was not asked for, or comes from another', () => {
     const { net, a, page } = pulling();
     const entries = [entry(net)];

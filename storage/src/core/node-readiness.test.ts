@@ -1,7 +1,7 @@
 import { encodeTopology, NO_TOPOLOGY } from '@circlet/shared/ring/topology.ts';
 import type { Message } from '@circlet/shared/protocol/message.ts';
 import { describe, expect, it } from 'vitest';
-import { Net, type Pod, pod, readyNet, ring, storeWith } from './pods.case.ts';
+import { Net, type Pod, readyNet, ring, storeWith } from './pods.case.ts';
 import { topologyOf } from './ring.case.ts';
 
 const TOPOLOGY = topologyOf(['a', 'b', 'c']);
@@ -98,7 +98,7 @@ describe('a pod that starts', () => {
 
   it('is not ready while the bus is down, and proves its reach anew when it is up again', () => {
     const net = readyNet(TOPOLOGY);
-    const a = pod(net, 'a');
+    const a = net.pod('a');
     net.handle(a, { kind: 'bus', up: false });
     expect(isReady(a)).toBe(false);
     net.loses = (_, __, message) => message.kind === 'echo';
@@ -131,15 +131,15 @@ describe('an echo', () => {
       },
     ]);
     const other = readyNet(TOPOLOGY);
-    const [answer] = other.ask(pod(other, 'b'), ECHO);
+    const [answer] = other.ask(other.pod('b'), ECHO);
     expect(answer).toMatchObject({ kind: 'echoed', ready: true, monoMs: 3000, wallMs: 1_700_000_003_000 });
     expect(answer).toHaveProperty('members.length', 3);
   });
 
   it('says when the disk takes no writes', () => {
     const net = readyNet(TOPOLOGY);
-    Object.assign(pod(net, 'a').store, { readOnly: true });
-    expect(net.ask(pod(net, 'a'), ECHO)).toMatchObject([{ ready: true, writable: false }]);
+    Object.assign(net.pod('a').store, { readOnly: true });
+    expect(net.ask(net.pod('a'), ECHO)).toMatchObject([{ ready: true, writable: false }]);
   });
 });
 
@@ -149,14 +149,14 @@ describe('epochs', () => {
 
   it('of a sender behind: it is told the document, and what it said has no effect', () => {
     const net = readyNet(LATER);
-    const answers = net.tell(pod(net, 'a'), { name: 'b', epoch: 4, topology: 'x'.repeat(16) }, PING);
+    const answers = net.tell(net.pod('a'), { name: 'b', epoch: 4, topology: 'x'.repeat(16) }, PING);
     expect(answers).toEqual([{ kind: 'topologyTold', document: encodeTopology(LATER) }]);
     expect(net.events('a')).toEqual([]);
   });
 
   it('of a sender ahead: it is asked for the document, which is adopted, kept and used in frames', () => {
     const net = readyNet(TOPOLOGY);
-    const a = pod(net, 'a');
+    const a = net.pod('a');
     expect(net.tell(a, { name: 'b', ...later }, PING)).toEqual([{ kind: 'topologyAsk' }]);
     expect(a.epoch).toBe(1);
     net.tell(a, { name: 'b', ...later }, { kind: 'topologyTold', document: encodeTopology(LATER) });
@@ -168,24 +168,24 @@ describe('epochs', () => {
   it('spread to pods that are behind, and never go back', () => {
     const net = readyNet(TOPOLOGY);
     net.tell(
-      pod(net, 'a'),
+      net.pod('a'),
       { name: 'z', ...later },
       { kind: 'topologyTold', document: encodeTopology(LATER) },
     );
     net.run(5000);
     for (const each of net.pods.values()) expect([each.epoch, isReady(each)]).toEqual([5, true]);
     net.tell(
-      pod(net, 'a'),
+      net.pod('a'),
       { name: 'z', ...later },
       { kind: 'topologyTold', document: encodeTopology(TOPOLOGY) },
     );
-    expect(pod(net, 'a').epoch).toBe(5);
+    expect(net.pod('a').epoch).toBe(5);
   });
 
   // Rule 11: one epoch, two documents. Whoever finds out stops, whatever the cause.
   it('that are equal where the documents differ are a conflict: not ready, one alarm, for good', () => {
     const net = readyNet(TOPOLOGY);
-    const a = pod(net, 'a');
+    const a = net.pod('a');
     const other = { epoch: 1, topology: ring(topologyOf(['a', 'b', 'd'])).digest };
     for (let i = 0; i < 3; i++) expect(net.tell(a, { name: 'b', ...other }, PING)).toEqual([]);
     expect(a.node.readiness).toMatchObject({ ready: false, checks: { consistent: false } });
@@ -199,7 +199,7 @@ describe('epochs', () => {
   it('of a pod without a topology are 0, and a coordinator without one is told it', () => {
     const net = readyNet(TOPOLOGY);
     const answers = net.ask(
-      pod(net, 'a'),
+      net.pod('a'),
       { kind: 'topologyAsk' },
       { epoch: 0, topology: NO_TOPOLOGY, toBoot: undefined },
     );
@@ -211,7 +211,7 @@ describe('epochs', () => {
 describe('two processes under one name', () => {
   it('are noticed by the first when the other answers its echo', () => {
     const net = readyNet(TOPOLOGY);
-    const a = pod(net, 'a');
+    const a = net.pod('a');
     const { epoch, topology, boot } = a;
     const echoed = net.ask(a, ECHO)[0];
     expect(echoed?.kind).toBe('echoed');
@@ -221,18 +221,18 @@ describe('two processes under one name', () => {
 
   it('are not suspected for what the earlier life of this pod still had under way', () => {
     const net = readyNet(TOPOLOGY);
-    net.ask(pod(net, 'a'), ECHO);
-    net.handle(pod(net, 'a'), { kind: 'bus', up: true });
+    net.ask(net.pod('a'), ECHO);
+    net.handle(net.pod('a'), { kind: 'bus', up: true });
     start(net, 'a');
     net.run(3000);
     expect(net.notices.filter(({ level }) => level === 'alarm')).toEqual([]);
-    expect(isReady(pod(net, 'a'))).toBe(true);
+    expect(isReady(net.pod('a'))).toBe(true);
   });
 
   it('do not gossip with themselves', () => {
     const net = readyNet(TOPOLOGY);
-    const { epoch, topology } = pod(net, 'a');
-    expect(net.tell(pod(net, 'a'), { name: 'a', epoch, topology }, PING)).toEqual([]);
+    const { epoch, topology } = net.pod('a');
+    expect(net.tell(net.pod('a'), { name: 'a', epoch, topology }, PING)).toEqual([]);
   });
 });
 
@@ -242,7 +242,7 @@ describe('members', () => {
     net.stop('c');
     net.run(30_000);
     const seen = () =>
-      net.ask(pod(net, 'a'), ECHO).flatMap((answer) => (answer.kind === 'echoed' ? answer.members : []));
+      net.ask(net.pod('a'), ECHO).flatMap((answer) => (answer.kind === 'echoed' ? answer.members : []));
     expect(seen().map(({ name, status }) => `${name} ${status}`)).toEqual(['a alive', 'b alive', 'c down']);
     start(net, 'c');
     net.run(30_000);

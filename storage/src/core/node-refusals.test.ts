@@ -5,7 +5,7 @@ import type { RefusalReason } from '@circlet/shared/protocol/replica.ts';
 import { encodeTopology, NO_TOPOLOGY } from '@circlet/shared/ring/topology.ts';
 import { describe, expect, it } from 'vitest';
 import { copyOf } from './one-key.case.ts';
-import { type Net, type Pod, pod, readyNet } from './pods.case.ts';
+import { type Net, type Pod, readyNet } from './pods.case.ts';
 import {
   each,
   elsewhere,
@@ -21,58 +21,57 @@ import {
 } from './requests.case.ts';
 import { topologyOf } from './ring.case.ts';
 
-describe('what is refused changes nothing, and says why and what time it is', () => {
-  const refused = (
-    reason: RefusalReason,
-    header: (a: Pod) => Partial<FrameHeader>,
-    more: (net: Net) => object,
-  ) => {
-    const { made, a } = five();
-    for (const message of each(made, more(made))) {
-      const answers = made.ask(a, message, header(a));
-      expect(answers.at(-1)).toEqual({ kind: 'refused', id: message.id, reason, monoMs: 3000 });
-    }
-    expect(isUntouched(a)).toBe(true);
-    return { made, a };
-  };
-  const nothing = () => ({});
+interface Refused {
+  readonly reason: RefusalReason;
+  readonly header?: (a: Pod) => Partial<FrameHeader>;
+  readonly more?: (net: Net) => object;
+}
 
+/** Each kind of request, sent so; what was answered, and that nothing was stored. */
+function expectRefused({ reason, header = () => ({}), more = () => ({}) }: Refused): Net {
+  const { made, a } = five();
+  for (const message of each(made, more(made))) {
+    const answers = made.ask(a, message, header(a));
+    expect(answers.at(-1)).toEqual({ kind: 'refused', id: message.id, reason, monoMs: 3000 });
+  }
+  expect(isUntouched(a)).toBe(true);
+  return made;
+}
+
+describe('what is refused changes nothing, and says why and what time it is', () => {
   it('a request to another life, or to any', () => {
-    refused('wrong_boot', () => ({ toBoot: 'earlierlife' }), nothing);
-    refused('wrong_boot', () => ({ toBoot: undefined }), nothing);
+    for (const toBoot of ['earlierlife', undefined]) {
+      const made = expectRefused({ reason: 'wrong_boot', header: () => ({ toBoot }) });
+      expect(made.messages('refused', 'a')).toHaveLength(3);
+    }
   });
 
   it('a request past its deadline, which is in this pod’s clock', () => {
-    refused(
-      'expired',
-      () => ({}),
-      (of) => ({ deadlineMs: of.nowMs - 1 }),
-    );
+    expectRefused({ reason: 'expired', more: ({ nowMs }) => ({ deadlineMs: nowMs - 1 }) });
     const { made, a } = five();
     expect(refusals(made.ask(a, read(made, { deadlineMs: made.nowMs })))).toEqual([]);
   });
 
   it('a deadline further away than any that is given: the sender has this clock wrong', () => {
-    refused(
-      'expired',
-      () => ({}),
-      () => ({ deadlineMs: Number.MAX_SAFE_INTEGER }),
-    );
+    expectRefused({ reason: 'expired', more: () => ({ deadlineMs: Number.MAX_SAFE_INTEGER }) });
     const { made, a } = five();
     expect(refusals(made.ask(a, read(made, { deadlineMs: made.nowMs + TIMEOUT_MS_MAX })))).toEqual([]);
   });
 
   it('a request of an older epoch, and the sender is told the topology', () => {
-    const { made } = refused('wrong_epoch', () => ({ epoch: 0, topology: NO_TOPOLOGY }), nothing);
-    expect(made.messages('topologyTold', 'a')).toEqual(
-      [0, 1, 2].map(() => ({ kind: 'topologyTold', document: encodeTopology(FIVE) })),
-    );
+    const made = expectRefused({
+      reason: 'wrong_epoch',
+      header: () => ({ epoch: 0, topology: NO_TOPOLOGY }),
+    });
+    const told = { kind: 'topologyTold', document: encodeTopology(FIVE) };
+    expect(made.messages('topologyTold', 'a')).toEqual([told, told, told]);
   });
 
   it('a request of a newer epoch, and the sender is asked for the topology', () => {
-    const { made, a } = refused('wrong_epoch', () => ({ epoch: 2, topology: 'x'.repeat(16) }), nothing);
+    const later = { epoch: 2, topology: 'x'.repeat(16) };
+    const made = expectRefused({ reason: 'wrong_epoch', header: () => later });
     expect(made.messages('topologyAsk', 'a')).toHaveLength(3);
-    expect(a.epoch).toBe(1);
+    expect(made.pod('a').epoch).toBe(1);
   });
 
   it('a request under another document of this epoch, with an alarm', () => {
@@ -163,7 +162,7 @@ describe('a second copy of a lead request', () => {
   // discharged, and the second copy arrives.
   it('gets the first one’s refusal, though the write could be led by now', () => {
     const made = readyNet(FIVE, { hintKeysMax: 1 });
-    const e = pod(made, 'e');
+    const e = made.pod('e');
     made.ask(e, lead(made, copyOf(1), { key: OTHER, owedSlots: 1 }));
     const message = lead(made, copyOf(2), { owedSlots: 1 });
     expect(refusals(made.ask(e, message))).toEqual(['busy']);
@@ -194,7 +193,7 @@ describe('a second copy of a lead request', () => {
 describe('a pod that leads faster than it may forget', () => {
   it('says busy while it can remember no more answers, and leads again when the oldest have expired', () => {
     const made = readyNet(topologyOf(['a']));
-    const a = pod(made, 'a');
+    const a = made.pod('a');
     const { header } = a;
     const from = { ...header, role: 'coordinator' as const, name: 'p', boot: 'coordinator', toBoot: a.boot };
     // Straight into the machine: 200,000 answers, of writes that are held and so cost no store.

@@ -8,9 +8,8 @@ import type { MessageOf } from '@circlet/shared/protocol/message.ts';
 import { NO_DIGEST } from '@circlet/shared/protocol/replica.ts';
 import { describe, expect, it } from 'vitest';
 import { locate } from './hint-ledger.ts';
-import type { MemoryStore } from './memory-store.ts';
 import { copyOf, writes } from './one-key.case.ts';
-import { type Net, type Pod, pod, readyNet } from './pods.case.ts';
+import { damage, type Net, type Pod, readyNet } from './pods.case.ts';
 import {
   elsewhere,
   five,
@@ -24,6 +23,8 @@ import {
   stored,
 } from './requests.case.ts';
 import { topologyOf } from './ring.case.ts';
+
+const keyed = (content: string) => copyOf(1, { writeId: '--------'.concat(content.padEnd(8, '.')) });
 
 describe('a lead', () => {
   it('gives a dot, keeps the write, and says the dot', () => {
@@ -80,7 +81,6 @@ describe('a lead', () => {
 
   it('refuses another content under one idempotency key, and a sibling too many', () => {
     const { made, a } = five();
-    const keyed = (content: string) => copyOf(1, { writeId: '--------'.concat(content.padEnd(8, '.')) });
     made.ask(a, lead(made, keyed('v1'), { keyed: true }));
     expect(refusals(made.ask(a, lead(made, keyed('v2'), { keyed: true })))).toEqual(['idempotency_mismatch']);
     expect(refusals(made.ask(a, lead(made, copyOf(3), { siblingsMax: 1 })))).toEqual(['too_many_siblings']);
@@ -137,10 +137,10 @@ describe('a merge', () => {
   });
 });
 
-describe('a read', () => {
-  const found = (made: Net, of: Pod, more: Partial<MessageOf<'read'>> = {}) =>
-    made.ask(of, read(made, more)).flatMap((answer) => (answer.kind === 'found' ? [answer] : []));
+const found = (made: Net, of: Pod, more: Partial<MessageOf<'read'>> = {}) =>
+  made.ask(of, read(made, more)).flatMap((answer) => (answer.kind === 'found' ? [answer] : []));
 
+describe('a read', () => {
   it('of an owner says what there is: nothing, its digest, or the state', () => {
     const { made, a } = five();
     expect(found(made, a)).toMatchObject([
@@ -184,7 +184,7 @@ describe('a read', () => {
     const { made, a } = five();
     made.ask(a, lead(made, copyOf(1)));
     const before = stored(a);
-    (a.store as MemoryStore).damage('rows', locate(KEY));
+    damage(a, 'rows', locate(KEY));
     const suspect = [{ as: 'owner', what: 'suspect', digest: NO_DIGEST, state: new Uint8Array(0) }];
     expect(found(made, a)).toMatchObject(suspect);
     expect(found(made, a, { want: 'digest' })).toMatchObject(suspect);
@@ -203,7 +203,7 @@ describe('a read', () => {
 describe('a restart', () => {
   it('keeps what was confirmed, and begins new actors', () => {
     const made = readyNet(topologyOf(['a']));
-    const a = pod(made, 'a');
+    const a = made.pod('a');
     made.ask(a, lead(made, copyOf(1)));
     const next = made.start('a', { store: a.store });
     made.run(100);

@@ -1,8 +1,8 @@
-import { must } from '@circlet/shared/assert.ts';
+import { assert, must } from '@circlet/shared/assert.ts';
 import { TimerQueue } from '@circlet/shared/host/timer-queue.ts';
 import type { Address, Notice } from '@circlet/shared/machine.ts';
 import { decodeFrame, FrameBuilder, type FrameHeader } from '@circlet/shared/protocol/frame.ts';
-import type { Message, MessageKind, MessageOf, ReplicaRequest } from '@circlet/shared/protocol/message.ts';
+import type { Message, MessageKind, MessageOf } from '@circlet/shared/protocol/message.ts';
 import type { FoundingConfig } from '@circlet/shared/ring/founding.ts';
 import { encodeTopology, NO_TOPOLOGY, Ring, type Topology } from '@circlet/shared/ring/topology.ts';
 import type { StorageEffect, StorageEvent } from './effects.ts';
@@ -10,7 +10,7 @@ import { MemoryStore } from './memory-store.ts';
 import { StorageNode } from './node.ts';
 import { DIGEST_KEY } from './one-key.case.ts';
 import { diskOf } from './ring.case.ts';
-import type { Store } from './store.ts';
+import type { Locator, Store, Table } from './store.ts';
 
 /** Storage machines, a bus of one millisecond and a coordinator's pen: events in, effects out, no host. */
 export const CLUSTER = 'test';
@@ -80,6 +80,10 @@ export class Net {
     return pod;
   }
 
+  pod(name: string): Pod {
+    return must(this.pods.get(name), `${name} runs`);
+  }
+
   stop(name: string): void {
     this.pods.delete(name);
   }
@@ -143,10 +147,8 @@ export class Net {
   }
 
   messages<K extends MessageKind>(kind: K, from?: string): readonly MessageOf<K>[] {
-    return this.sent.flatMap((each) =>
-      each.message.kind === kind && (from === undefined || each.from === from)
-        ? [each.message as MessageOf<K>]
-        : [],
+    return this.sent.flatMap(({ from: by, message }) =>
+      isOf(message, kind) && (from === undefined || by === from) ? [message] : [],
     );
   }
 
@@ -235,22 +237,25 @@ export function readyNet(topology: Topology, options: PodOptions = {}, running?:
   return net;
 }
 
-export function pod(net: Net, name: string): Pod {
-  return must(net.pods.get(name), `${name} runs`);
-}
-
 export function ring(topology: Topology): Ring {
   return new Ring(topology, DIGEST_KEY);
 }
 
 export const NO_RING = { epoch: 0, topology: NO_TOPOLOGY };
 
+function isOf<K extends MessageKind>(message: Message, kind: K): message is Message & MessageOf<K> {
+  return message.kind === kind;
+}
+
+/** Flips a bit of what a pod keeps in memory. */
+export function damage({ store }: Pod, table: Table, at: Locator): void {
+  assert(store instanceof MemoryStore, 'these pods keep all in memory');
+  store.damage(table, at);
+}
+
 let requests = 0;
 
-/** A request with what every one needs: an id of its own and a deadline in the receiver's clock. */
-export function request<R extends ReplicaRequest>(
-  net: Net,
-  fields: Omit<R, 'id' | 'deadlineMs'> & Partial<R>,
-): R {
-  return { id: ++requests, deadlineMs: net.nowMs + 5000, ...fields } as unknown as R;
+/** What every request needs: an id of its own and a deadline in the receiver's clock. */
+export function fresh(net: Net): { readonly id: number; readonly deadlineMs: number } {
+  return { id: ++requests, deadlineMs: net.nowMs + 5000 };
 }

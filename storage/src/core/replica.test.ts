@@ -231,13 +231,14 @@ describe('law 5: a sibling is a write, not a dot', () => {
   });
 });
 
-describe('rule 2: an idempotency key', () => {
-  /** The first half of the id names the client's key, the second what was sent under it. */
-  const keyed = (key: string, content: string) =>
-    copyOf(0, { writeId: key.padEnd(8, '-') + content.padEnd(8, '-') });
-  const attempt = (a: Replica, key: string, content: string, isKeyed = true) =>
-    a.lead(leadOf(keyed(key, content), emptyContext, { keyed: isKeyed }));
+/** The first half of the id names the client's key, the second what was sent under it. */
+const keyed = (key: string, content: string) =>
+  copyOf(0, { writeId: key.padEnd(8, '-') + content.padEnd(8, '-') });
 
+const attempt = (a: Replica, key: string, content: string, isKeyed = true) =>
+  a.lead(leadOf(keyed(key, content), emptyContext, { keyed: isKeyed }));
+
+describe('rule 2: an idempotency key', () => {
   it('sent twice with one content is one write', () => {
     const a = new Replica('a');
     expect(attempt(a, '1', 'v1')).toMatchObject({ outcome: 'minted' });
@@ -307,14 +308,14 @@ describe('rule 19: the cap on siblings', () => {
   });
 });
 
-describe('a suspect row', () => {
-  const suspect = () => {
-    const [a, b] = [new Replica('a'), new Replica('b')];
-    b.merge(put(a, X).delta);
-    a.bytes = 'corrupt';
-    return { a, b };
-  };
+const suspect = () => {
+  const [a, b] = [new Replica('a'), new Replica('b')];
+  b.merge(put(a, X).delta);
+  a.bytes = 'corrupt';
+  return { a, b };
+};
 
+describe('a suspect row', () => {
   it('stays suspect through a lead and through a merge of less than everything', () => {
     const { a, b } = suspect();
     put(a, Y);
@@ -358,12 +359,12 @@ describe('a suspect row', () => {
   });
 });
 
-describe('the clone alarm', () => {
-  const foreign = (actor: string, counter: number): KeyState => ({
-    ...emptyState,
-    history: historyOf([{ actor, counter }]),
-  });
+const foreign = (actor: string, counter: number): KeyState => ({
+  ...emptyState,
+  history: historyOf([{ actor, counter }]),
+});
 
+describe('the clone alarm', () => {
   it('is raised for a dot of this very life that was never issued: by counter, by serial', () => {
     const a = new Replica('a');
     put(a, X);
@@ -394,9 +395,9 @@ describe('the clone alarm', () => {
   });
 });
 
-describe('parts of a state', () => {
-  const big = (n: number) => copyOf(n, { body: new Uint8Array(1000).fill(n) });
+const big = (n: number) => copyOf(n, { body: new Uint8Array(1000).fill(n) });
 
+describe('parts of a state', () => {
   it('are merged in order, and the last only where the others have arrived', () => {
     const [a, b] = [new Replica('a'), new Replica('b')];
     for (const n of [1, 2, 3]) put(a, big(n));

@@ -5,7 +5,7 @@ import type { Message, MessageOf } from '@circlet/shared/protocol/message.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
 import { locate } from './hint-ledger.ts';
 import { type Copy, copyOf, leadOf, put, Replica } from './one-key.case.ts';
-import { type Net, type Pod, pod, readyNet, request, ring } from './pods.case.ts';
+import { type Net, type Pod, fresh, readyNet, ring } from './pods.case.ts';
 import { keysOwnedBy, topologyOf } from './ring.case.ts';
 import { decodeRow, stateOf } from './row.ts';
 
@@ -17,23 +17,23 @@ export const [KEY = NO_KEY, OTHER = NO_KEY] = keysOwnedBy(ring(FIVE), ['a', 'b',
 
 export function five(): { readonly made: Net; readonly a: Pod; readonly e: Pod } {
   const made = readyNet(FIVE);
-  return { made, a: pod(made, 'a'), e: pod(made, 'e') };
+  return { made, a: made.pod('a'), e: made.pod('e') };
 }
 
 type Fields<K extends 'lead' | 'merge' | 'read'> = Partial<MessageOf<K>>;
 
 export function lead(net: Net, copy: Copy, more: Fields<'lead'> = {}): MessageOf<'lead'> {
   const { id: _, deadlineMs: __, ...rest } = leadOf(copy, more.context ?? emptyContext, { key: KEY });
-  return request<MessageOf<'lead'>>(net, { kind: 'lead', ...rest, ...more });
+  return { kind: 'lead', ...fresh(net), ...rest, ...more };
 }
 
 export function merge(net: Net, state: KeyState, more: Fields<'merge'> = {}): MessageOf<'merge'> {
   const fields = { key: KEY, owedSlots: 0, sole: [], heals: false, requires: [], state: encodeState(state) };
-  return request<MessageOf<'merge'>>(net, { kind: 'merge', ...fields, ...more });
+  return { kind: 'merge', ...fresh(net), ...fields, ...more };
 }
 
 export function read(net: Net, more: Fields<'read'> = {}): MessageOf<'read'> {
-  return request<MessageOf<'read'>>(net, { kind: 'read', key: KEY, want: 'state', ...more });
+  return { kind: 'read', ...fresh(net), key: KEY, want: 'state', ...more };
 }
 
 /** What another replica has after these writes. */

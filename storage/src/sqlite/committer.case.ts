@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
-import type { DatabaseSync } from 'node:sqlite';
 import { fullKey } from '@circlet/shared/ring/key.ts';
 import type { Locator } from '../core/store.ts';
+import { inside } from './inside.case.ts';
 import { isDiskFull, isFatalStoreError, SqliteStore } from './sqlite-store.ts';
 
 /**
@@ -44,8 +44,7 @@ export function ackedIn(output: string): readonly number[] {
 if (import.meta.main) {
   const [path = '', first = '0', count = '0', ...pragmas] = process.argv.slice(2);
   const store = new SqliteStore({ path, cacheKiB: 1024 });
-  const { database } = store as unknown as { readonly database: DatabaseSync };
-  for (const pragma of pragmas) database.exec(`PRAGMA ${pragma}`);
+  for (const pragma of pragmas) inside(store).exec(`PRAGMA ${pragma}`);
   try {
     for (let i = Number(first); i < Number(first) + Number(count); i++) {
       store.begin();

@@ -22,7 +22,7 @@ function syncs(name: string, count: number, pragmas: readonly string[]): number 
   ];
   const strace = ['-f', '-qq', '-e', 'trace=fsync,fdatasync', '-o', log];
   const { stdout, stderr } = spawnSync('strace', [...strace, ...child], { encoding: 'utf8' });
-  expect(ackedIn(stdout), stderr).toHaveLength(count);
+  expect([ackedIn(stdout).length, stderr]).toEqual([count, '']);
   return readFileSync(log, 'utf8').match(/f(?:data)?sync\(\d+\) += 0/g)?.length ?? 0;
 }
 

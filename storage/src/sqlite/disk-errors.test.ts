@@ -116,9 +116,9 @@ describe.skipIf(!works('failing syncs are not tried', 'strace', '-V'))('a sync t
   });
 });
 
-describe('an error of the store', () => {
-  const failing = (errcode: number) => Object.assign(new Error('x'), { errcode });
+const failing = (errcode: number) => Object.assign(new Error('x'), { errcode });
 
+describe('an error of the store', () => {
   it.each([
     ['IOERR_FSYNC', 10 | (4 << 8), true, false],
     ['CORRUPT_VTAB', 11 | (1 << 8), true, false],

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Prng } from '@circlet/shared/prng.ts';
+import type { Prng } from '@circlet/shared/prng.ts';
 import { COMMITTER } from './scratch.case.ts';
 
 /**
@@ -43,7 +43,6 @@ const TRUNCATE = new RegExp(String.raw`^\d+ +ftruncate\(${FD}, (\d+)\)`);
 const UNLINK = new RegExp(String.raw`^\d+ +unlink\(${BYTES}\)`);
 
 function parse(line: string, inside: string): readonly Call[] {
-  const fileOf = (hex: string | undefined): string => unhex(hex).toString();
   const write = WRITE.exec(line);
   const print = PRINT.exec(line);
   const sync = SYNC.exec(line);
@@ -51,18 +50,22 @@ function parse(line: string, inside: string): readonly Call[] {
   const unlink = UNLINK.exec(line);
   let call: FileCall | undefined;
   if (write !== null) {
-    call = { kind: 'write', file: fileOf(write[1]), offset: Number(write[3]), bytes: unhex(write[2]) };
+    call = { kind: 'write', file: textOf(write[1]), offset: Number(write[3]), bytes: unhex(write[2]) };
   } else if (print !== null) {
-    const acked = /^acked (\d+)\n$/.exec(unhex(print[1]).toString());
+    const acked = /^acked (\d+)\n$/.exec(textOf(print[1]));
     return acked === null ? [] : [{ kind: 'ack', write: Number(acked[1]) }];
   } else if (sync !== null) {
-    call = { kind: 'sync', file: fileOf(sync[1]) };
+    call = { kind: 'sync', file: textOf(sync[1]) };
   } else if (truncate !== null) {
-    call = { kind: 'truncate', file: fileOf(truncate[1]), size: Number(truncate[2]) };
+    call = { kind: 'truncate', file: textOf(truncate[1]), size: Number(truncate[2]) };
   } else if (unlink !== null) {
-    call = { kind: 'unlink', file: fileOf(unlink[1]) };
+    call = { kind: 'unlink', file: textOf(unlink[1]) };
   }
   return call?.file.startsWith(inside) === true ? [{ ...call, file: call.file.slice(inside.length) }] : [];
+}
+
+function textOf(escaped: string | undefined): string {
+  return unhex(escaped).toString();
 }
 
 function unhex(escaped: string | undefined): Buffer {

@@ -2,9 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { assert } from '@circlet/shared/assert.ts';
 import { describe, expect, it } from 'vitest';
 import { at, bytes, conforms, everything, got, put, turn } from '../core/store.case.ts';
-import type { Locator, Table } from '../core/store.ts';
+import type { Locator, Store, Table } from '../core/store.ts';
+import { inside } from './inside.case.ts';
 import { COMMITTER, scratch } from './scratch.case.ts';
 import { isFatalStoreError, SqliteStore, StoreUnusable } from './sqlite-store.ts';
 
@@ -13,16 +15,16 @@ let files = 0;
 
 const freshPath = (): string => join(directory, String(files++), 'store.sqlite');
 const open = (path: string): SqliteStore => new SqliteStore({ path, cacheKiB: 1024 });
-const inside = (store: SqliteStore): DatabaseSync =>
-  (store as unknown as { readonly database: DatabaseSync }).database;
 
 function pragma(store: SqliteStore, name: string): unknown {
   return Object.values(inside(store).prepare(`PRAGMA ${name}`).get() ?? {})[0];
 }
 
 /** Flips the last bit of the row's blob, behind the store's back. */
-function damage(store: SqliteStore, table: Table, { prefix }: Locator): void {
-  const { d } = inside(store).prepare(`SELECT d FROM ${table} WHERE h = ?`).get(prefix) as { d: Uint8Array };
+function damage(store: Store, table: Table, { prefix }: Locator): void {
+  assert(store instanceof SqliteStore, 'a SQLite store');
+  const d = inside(store).prepare(`SELECT d FROM ${table} WHERE h = ?`).get(prefix)?.['d'];
+  assert(d instanceof Uint8Array, 'a row with a blob');
   const flipped = d.map((byte, i) => (i === d.length - 1 ? byte ^ 1 : byte));
   inside(store).prepare(`UPDATE ${table} SET d = ? WHERE h = ?`).run(flipped, prefix);
 }
@@ -49,7 +51,7 @@ function openAt(path: string): SqliteStore {
 describe('the SQLite store', () => {
   conforms({
     create: () => openAt(freshPath()),
-    damage: (store, table, where) => damage(store as SqliteStore, table, where),
+    damage,
     reopen: (store) => {
       store.close();
       return openAt(pathOf.get(store) ?? '');
@@ -60,7 +62,7 @@ describe('the SQLite store', () => {
 describe('the SQLite store in memory', () => {
   conforms({
     create: () => open(':memory:'),
-    damage: (store, table, where) => damage(store as SqliteStore, table, where),
+    damage,
   });
 });
 
@@ -147,16 +149,17 @@ describe('durability', () => {
   });
 });
 
-describe('a file that is not a store of this version is refused and left alone', () => {
-  function madeBy(sql: string): string {
-    const path = freshPath();
-    open(path).close();
-    const other = new DatabaseSync(path);
-    other.exec(sql);
-    other.close();
-    return path;
-  }
+/** A store whose file was changed afterwards. */
+function madeBy(sql: string): string {
+  const path = freshPath();
+  open(path).close();
+  const other = new DatabaseSync(path);
+  other.exec(sql);
+  other.close();
+  return path;
+}
 
+describe('a file that is not a store of this version is refused and left alone', () => {
   it.each([
     ['a later format', 'PRAGMA user_version = 2', 'not a Circlet store of format 1 (it says 2)'],
     ['another application', 'PRAGMA application_id = 1', 'not a Circlet store of format 1'],
