@@ -95,7 +95,10 @@ class Chaos {
     }
     this.repairWorld();
     this.conclude();
-    const violations = [...this.violations, ...[...this.ledgers.values()].flatMap((ledger) => ledger.violations)];
+    const violations = [
+      ...this.violations,
+      ...[...this.ledgers.values()].flatMap((ledger) => ledger.violations),
+    ];
     for (const { pod, notice } of this.world.alarms) {
       if (notice.event !== 'row_suspect') violations.push(`alarm at ${pod}: ${JSON.stringify(notice)}`);
     }
@@ -122,10 +125,25 @@ class Chaos {
     else this.write(client, keyName, via, asking, this.chance(0.8) ? held : undefined, dice < 0.55);
   }
 
-  private get(client: Client, keyName: string, via: string, asking: Asking, atLeast: HeldContext | undefined): void {
+  private get(
+    client: Client,
+    keyName: string,
+    via: string,
+    asking: Asking,
+    atLeast: HeldContext | undefined,
+  ): void {
     const whole = atLeast === undefined ? asking : { ...asking, context: atLeast.context };
     const call = this.story.get(via, whole);
-    client.busy = { client, keyName, call, asking: whole, sent: atLeast, write: undefined, again: undefined, attempt: 1 };
+    client.busy = {
+      client,
+      keyName,
+      call,
+      asking: whole,
+      sent: atLeast,
+      write: undefined,
+      again: undefined,
+      attempt: 1,
+    };
   }
 
   private write(
@@ -183,17 +201,20 @@ class Chaos {
     const { call, client, asking } = op;
     const { answer } = call;
     const atMs = this.world.nowMs;
+    if (answer?.kind === 'failed' && answer.failure.code === 'timeout' && answer.failure.outcome === 'none') {
+      this.violations.push('a timeout of which it was said that nothing happened');
+    }
     if (answer?.kind === 'nothing') {
-      ledger.conclude(write, 'none', atMs, 0);
+      ledger.conclude(write, 'none', atMs);
       return;
     }
     if (answer?.kind === 'written') {
       const { w, pw, sloppy } = call.request.quorum;
-      ledger.conclude(write, 'ok', call.answeredMs ?? atMs, sloppy ? pw : Math.max(w, pw));
+      ledger.conclude(write, 'ok', call.answeredMs ?? atMs, sloppy ? pw : Math.max(w, pw), Math.max(w, pw));
       client.held.set(op.keyName, ledger.afterPut(write, answer.context));
       return;
     }
-    ledger.conclude(write, answer?.kind === 'failed' ? outcomeOf(answer) : 'unknown', atMs, 0);
+    ledger.conclude(write, answer?.kind === 'failed' ? outcomeOf(answer) : 'unknown', atMs);
     if (op.again === undefined || op.attempt === 3 || this.chance(0.3)) return;
     this.operations++;
     ledger.retried(write);
@@ -208,7 +229,9 @@ class Chaos {
   private quorum(): Asking {
     const n = Math.min(3, this.story.owners.length);
     const size = () => 1 + this.below(n);
-    const asking: { -readonly [K in keyof Asking]: Asking[K] } = { timeoutMs: this.pick([300, 1_000, 1_000, 4_000]) };
+    const asking: { -readonly [K in keyof Asking]: Asking[K] } = {
+      timeoutMs: this.pick([300, 1_000, 1_000, 4_000]),
+    };
     if (this.chance(0.3)) asking.w = size();
     if (this.chance(0.3)) asking.r = size();
     if (this.chance(0.1)) asking.pw = size();
@@ -230,6 +253,8 @@ class Chaos {
       ['restart', () => this.restartOne()],
       ['restart', () => this.restartOne()],
       ['bounce', () => this.world.restart(anyone)],
+      ['recover', () => this.recover()],
+      ['recover', () => this.recover()],
       ['freeze', () => this.freeze(anyone)],
       ['thaw', () => this.thawAll()],
       ['cut', () => this.world.cut(anyone, this.others(anyone))],
@@ -300,7 +325,16 @@ class Chaos {
   }
 
   private meddle(how: 'duplicate' | 'delay' | 'drop' | 'hold'): void {
-    const kinds: readonly MessageKind[] = ['lead', 'led', 'merge', 'merged', 'read', 'found', 'refused', 'echoed'];
+    const kinds: readonly MessageKind[] = [
+      'lead',
+      'led',
+      'merge',
+      'merged',
+      'read',
+      'found',
+      'refused',
+      'echoed',
+    ];
     const more: readonly MessageKind[] = ['hintOffer', 'hintPull', 'hintPage', 'hintAck', 'swim', 'echo'];
     const share = this.random.next() * 0.6;
     const match = { kind: this.pick([...kinds, ...kinds, ...more]), where: () => this.random.next() < share };
@@ -331,20 +365,28 @@ class Chaos {
   private damage(): void {
     const keyName = this.pick(this.keys);
     const owners = this.story.ownersOf(keyNamed(keyName));
-    const isWhole = owners.every((owner) => this.story.row(owner, 'rows', keyNamed(keyName))?.suspect === false);
-    if (isWhole && this.story.ownersAgree(keyNamed(keyName))) this.story.damage(this.pick(owners), 'rows', keyNamed(keyName));
+    const isWhole = owners.every(
+      (owner) => this.story.row(owner, 'rows', keyNamed(keyName))?.suspect === false,
+    );
+    if (isWhole && this.story.ownersAgree(keyNamed(keyName)))
+      this.story.damage(this.pick(owners), 'rows', keyNamed(keyName));
   }
 
   // ---- the end ----
 
-  /** All faults are over: everybody is back, all calls are answered or given up, all hints delivered. */
-  private repairWorld(): void {
-    this.stopMeddling();
+  /** Everybody is back and can reach everybody. */
+  private recover(): void {
     this.world.forgetCrashes();
     this.thawAll();
     this.plugAll();
     this.world.heal();
     for (const id of this.everyone()) if (!this.world.isRunning(id)) this.restart(id);
+  }
+
+  /** All faults are over: all calls are answered or given up, all hints delivered. */
+  private repairWorld(): void {
+    this.stopMeddling();
+    this.recover();
     this.world.run(6_000);
     for (const client of this.clients) this.finish({ ...client, busy: undefined });
     for (const client of this.clients) {
@@ -355,7 +397,8 @@ class Chaos {
     if (drained === undefined) this.violations.push(`${this.story.hints()} hints were never delivered`);
     for (const via of this.world.coordinators) {
       const { length } = this.world.usable(via);
-      if (length < this.world.storage.length) this.violations.push(`${via} can use only ${length} storage pods`);
+      if (length < this.world.storage.length)
+        this.violations.push(`${via} can use only ${length} storage pods`);
     }
   }
 
@@ -364,6 +407,12 @@ class Chaos {
     for (const keyName of this.keys) {
       const key = keyNamed(keyName);
       const n = this.story.owners.length;
+      if (!('damage' in this.faults)) {
+        const owners = this.story
+          .ownersOf(key)
+          .map((owner) => this.story.stateAt(owner, 'rows', key)?.siblings ?? []);
+        this.ledger(keyName).durability(owners.map((siblings) => siblings.map(({ writeId }) => writeId)));
+      }
       // A read fails for want of a row that it repairs; what that row has and the others have not, the next one finds.
       for (let isRead = false, tries = 0; !isRead && tries < 3; tries++) {
         isRead = this.story.answer(this.story.get('p', { key, r: n, sloppy: false })).kind === 'read';

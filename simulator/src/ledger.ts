@@ -18,9 +18,10 @@ export interface LedgerWrite {
   /** It was sent without a context and took the one of the coordinator's own read: it may supersede more. */
   readonly decidesItself: boolean;
   outcome: WriteOutcome;
-  /** When the client learnt of its success, and how many owners had it then at least. */
+  /** When the client learnt of its success, and how many owners, and copies in all, it had then at least. */
   okMs: number;
   okOwners: number;
+  okCopies: number;
 }
 
 /** A context in a client's hands, with the writes it stands for. */
@@ -34,19 +35,32 @@ export class Ledger {
   readonly violations: string[] = [];
   private readonly everRead = new Set<WriteId>();
 
-  attempt(writeId: WriteId, deleted: boolean, sent: HeldContext | undefined, decidesItself = false): LedgerWrite {
+  attempt(
+    writeId: WriteId,
+    deleted: boolean,
+    sent: HeldContext | undefined,
+    decidesItself = false,
+  ): LedgerWrite {
     const supersedes = sent?.seen ?? new Set();
     const known = this.writes.get(writeId);
     if (known !== undefined) return known;
     const outcome = 'pending' as const;
-    const write = { writeId, deleted, supersedes, decidesItself, outcome, okMs: 0, okOwners: 0 };
+    const write = { writeId, deleted, supersedes, decidesItself, outcome, okMs: 0, okOwners: 0, okCopies: 0 };
     this.writes.set(writeId, write);
     return write;
   }
 
   /** A client's retry keeps the write-id: it is one write, and happened if any attempt did. */
-  conclude(write: LedgerWrite, outcome: 'ok' | 'none' | 'unknown', atMs: number, owners: number): void {
-    if (outcome === 'ok' && write.outcome !== 'ok') Object.assign(write, { okMs: atMs, okOwners: owners });
+  conclude(
+    write: LedgerWrite,
+    outcome: 'ok' | 'none' | 'unknown',
+    atMs: number,
+    owners = 0,
+    copies = 0,
+  ): void {
+    if (outcome === 'ok' && write.outcome !== 'ok') {
+      Object.assign(write, { okMs: atMs, okOwners: owners, okCopies: copies });
+    }
     const order: readonly WriteOutcome[] = ['pending', 'none', 'unknown', 'ok'];
     if (order.indexOf(outcome) > order.indexOf(write.outcome)) write.outcome = outcome;
   }
@@ -69,14 +83,27 @@ export class Ledger {
     }
     this.checkSiblings(returned, 'a get');
     for (const id of get.atLeast?.seen ?? []) {
-      if (!this.isAccounted(id, seen)) this.blame(`a session read without ${name(id)}, which the session had seen`);
+      if (!this.isAccounted(id, seen))
+        this.blame(`a session read without ${name(id)}, which the session had seen`);
     }
     if (get.owners === undefined) return { context, seen };
     for (const write of this.writes.values()) {
-      if (write.outcome !== 'ok' || write.okMs > get.askedMs || write.okOwners + get.owners <= get.replicas) continue;
-      if (!this.isAccounted(write.writeId, seen)) this.blame(`a strict read without ${name(write.writeId)}, written before on W owners`);
+      if (write.outcome !== 'ok' || write.okMs > get.askedMs || write.okOwners + get.owners <= get.replicas)
+        continue;
+      if (!this.isAccounted(write.writeId, seen))
+        this.blame(`a strict read without ${name(write.writeId)}, written before on W owners`);
     }
     return { context, seen };
+  }
+
+  /** When all hints are delivered: W copies were promised, and that many owners must have the write, or what killed it. */
+  durability(owners: readonly (readonly WriteId[])[]): void {
+    const seen = owners.map((siblings) => this.closure(siblings));
+    for (const { writeId, outcome, okCopies } of this.writes.values()) {
+      if (outcome !== 'ok') continue;
+      const copies = seen.filter((of) => this.isAccounted(writeId, of)).length;
+      if (copies < okCopies) this.blame(`${name(writeId)} has ${copies} copies of ${okCopies}`);
+    }
   }
 
   /** What is on all owners when all faults are over. */
@@ -85,12 +112,14 @@ export class Ledger {
     this.checkSiblings(siblings, 'at the end');
     for (const write of this.writes.values()) {
       const { writeId, outcome } = write;
-      if (outcome === 'ok' && !this.isAccounted(writeId, covered)) this.blame(`lost: ${name(writeId)}, acknowledged`);
+      if (outcome === 'ok' && !this.isAccounted(writeId, covered))
+        this.blame(`lost: ${name(writeId)}, acknowledged`);
       if (outcome === 'none' && (this.everRead.has(writeId) || siblings.includes(writeId))) {
         this.blame(`${name(writeId)} was read, of which it was said that it never happened`);
       }
     }
-    for (const id of siblings) if (!this.writes.has(id)) this.blame(`${name(id)} is there, which nobody wrote`);
+    for (const id of siblings)
+      if (!this.writes.has(id)) this.blame(`${name(id)} is there, which nobody wrote`);
   }
 
   private checkSiblings(ids: readonly WriteId[], where: string): void {

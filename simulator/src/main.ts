@@ -23,7 +23,12 @@ for (let seed = first; seed <= last; seed++) {
   }
   if (violations.length === 0) continue;
   bad++;
-  process.stdout.write(`seed ${seed}:\n${violations.slice(0, 12).map((line) => `  ${line}\n`).join('')}`);
+  process.stdout.write(
+    `seed ${seed}:\n${violations
+      .slice(0, 12)
+      .map((line) => `  ${line}\n`)
+      .join('')}`,
+  );
 }
 const seconds = (performance.now() - startedMs) / 1000;
 process.stdout.write(

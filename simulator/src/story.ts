@@ -1,6 +1,13 @@
 import { crc32 } from 'node:zlib';
 import { decodeBody, encodeBody } from '@circlet/coordinator/core/body.ts';
-import type { Answer, Condition, Failure, NewWrite, Quorum, Reading } from '@circlet/coordinator/core/client.ts';
+import type {
+  Answer,
+  Condition,
+  Failure,
+  NewWrite,
+  Quorum,
+  Reading,
+} from '@circlet/coordinator/core/client.ts';
 import { must } from '@circlet/shared/assert.ts';
 import type { Context } from '@circlet/shared/causality/context.ts';
 import type { KeyState, Sibling } from '@circlet/shared/causality/key-state.ts';
@@ -271,7 +278,7 @@ export function valuesOf(state: KeyState): readonly string[] {
   return state.siblings
     .filter((sibling) => !sibling.deleted)
     .map(valueOf)
-    .sort();
+    .toSorted();
 }
 
 /** Short values whole, large ones by their first characters. */

@@ -69,7 +69,8 @@ export class Tap {
 
   /** False when the tap takes care of the frame itself. */
   lets(frame: Frame): boolean {
-    if (this.seen === (this.match.times ?? Number.POSITIVE_INFINITY) || !matches(this.match, frame)) return true;
+    if (this.seen === (this.match.times ?? Number.POSITIVE_INFINITY) || !matches(this.match, frame))
+      return true;
     this.frames.push(frame);
     const { action } = this;
     if (action === 'watch') return true;

@@ -9,7 +9,7 @@ export class Trace {
     this.mix(Math.floor(atMs * 1e6) >>> 0);
     for (let i = 0; i < what.length; i++) this.mix(what.charCodeAt(i));
     if (bytes === undefined) return;
-    for (let i = 0; i < bytes.length; i++) this.mix(bytes[i] as number);
+    for (let i = 0; i < bytes.length; i++) this.mix(bytes[i] ?? 0);
   }
 
   get digest(): string {

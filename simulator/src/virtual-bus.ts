@@ -117,7 +117,9 @@ export class VirtualBus {
   }
 
   private route(from: Endpoint, subject: string, bytes: Uint8Array, token: number): void {
-    const receivers = [...this.endpoints.values()].filter((to) => to.subscribed && to.subjects.includes(subject));
+    const receivers = [...this.endpoints.values()].filter(
+      (to) => to.subscribed && to.subjects.includes(subject),
+    );
     if (receivers.length === 0) {
       this.hop(`>${from.id}`, () => from.process.run(() => from.listener?.undelivered(token)));
     }

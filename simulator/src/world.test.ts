@@ -100,7 +100,9 @@ describe('the bus', () => {
       return put;
     });
     for (const put of puts) story.written(put);
-    const [first] = delayed.frames.flatMap((frame) => frame.messages).flatMap((m) => (m.kind === 'lead' ? [m.id] : []));
+    const [first] = delayed.frames
+      .flatMap((frame) => frame.messages)
+      .flatMap((m) => (m.kind === 'lead' ? [m.id] : []));
     expect(delivered.at(-1)).toBe(first);
     expect(delivered.slice(0, -1)).toEqual(delivered.slice(0, -1).toSorted((a, b) => a - b));
   });

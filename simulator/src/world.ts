@@ -1,4 +1,4 @@
-import type { Answer, ClientRequest } from '@circlet/coordinator/core/client.ts';
+import type { Answer, GetRequest, WriteRequest } from '@circlet/coordinator/core/client.ts';
 import {
   Coordinator,
   type CoordinatorEvent,
@@ -59,6 +59,7 @@ interface StoragePod extends Pod {
   readonly role: 'storage';
   disk: Disk;
   store: Store;
+  host: Host<StorageEvent, StorageTimer, never> | undefined;
   node: StorageNode | undefined;
 }
 
@@ -78,7 +79,7 @@ class Crash extends Error {
   override name = 'Crash';
 }
 
-const COORDINATOR_NAMES = 'pqrstuvwxyz';
+const COORDINATOR_NAMES = ['p', 'q', 'r', 's', 't', 'u'];
 const START_MS_MAX = 20_000;
 
 export class World {
@@ -107,7 +108,7 @@ export class World {
     this.bus = new VirtualBus(this.time, this.random, CLUSTER);
     this.bus.onDelivery = (frame) => this.delivered(frame);
     this.storage = Array.from({ length: options.storage ?? 5 }, (_, i) => `n${i + 1}`);
-    this.coordinators = [...COORDINATOR_NAMES].slice(0, options.coordinators ?? 2);
+    this.coordinators = COORDINATOR_NAMES.slice(0, options.coordinators ?? 2);
     this.founding = {
       cluster: CLUSTER,
       vnodes: options.vnodes ?? 16,
@@ -139,11 +140,9 @@ export class World {
   // ---- clients ----
 
   /** Hands a request to a coordinator; the answer appears in the call when virtual time makes it. */
-  ask(coordinator: string, request: Omit<Extract<ClientRequest, { kind: 'get' }>, 'id'>): Call;
-  ask(coordinator: string, request: Omit<Extract<ClientRequest, { kind: 'write' }>, 'id'>): Call;
-  ask(coordinator: string, request: Omit<ClientRequest, 'id'>): Call {
+  ask(coordinator: string, request: Omit<GetRequest, 'id'> | Omit<WriteRequest, 'id'>): Call {
     const id = ++this.lastCall;
-    const whole = { ...request, id } as ClientRequest;
+    const whole = request.kind === 'get' ? { ...request, id } : { ...request, id };
     const call = new Call(coordinator, whole, this.nowMs);
     this.calls.set(id, call);
     this.trace.add(this.nowMs, `${coordinator} ${request.kind}`, request.key);
@@ -170,6 +169,7 @@ export class World {
       crash: undefined,
       disk,
       store: disk.open(),
+      host: undefined,
       node: undefined,
     };
     this.pods.set(id, pod);
@@ -197,7 +197,7 @@ export class World {
     pod.process?.end();
     this.bus.unplug(id);
     if (pod.role === 'storage') {
-      pod.node = undefined;
+      pod.host = pod.node = undefined;
       pod.store = pod.disk.open();
     } else {
       pod.host = pod.machine = undefined;
@@ -274,7 +274,10 @@ export class World {
 
   /** Cut off from everybody but itself. */
   isolate(id: string): void {
-    this.cut(id, [...this.pods.keys()].filter((other) => other !== id));
+    this.cut(
+      id,
+      [...this.pods.keys()].filter((other) => other !== id),
+    );
   }
 
   heal(): void {
@@ -331,7 +334,7 @@ export class World {
       });
       return pod.node;
     };
-    new Host<StorageEvent, StorageTimer, never>({
+    pod.host = new Host<StorageEvent, StorageTimer, never>({
       ...this.hostOptions(pod, process, identity),
       build,
       transaction: this.transaction(pod),

@@ -20,7 +20,8 @@ export class ClockOffset {
     const sample = { offsetMs: theirMs + 0.5 - (sentMs + receivedMs) / 2, errorMs: errorMs + 0.5 };
     const best = this.best;
     const jumped =
-      best !== undefined && Math.abs(sample.offsetMs - best.offsetMs) > JUMP_MS + sample.errorMs + best.errorMs;
+      best !== undefined &&
+      Math.abs(sample.offsetMs - best.offsetMs) > JUMP_MS + sample.errorMs + best.errorMs;
     if (jumped) this.samples = [];
     this.samples.push(sample);
     if (this.samples.length > SAMPLES) this.samples.shift();

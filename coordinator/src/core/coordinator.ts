@@ -124,7 +124,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
 
   /** In name order. */
   get views(): readonly NodeView[] {
-    return [...this.nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return [...this.nodes.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** What a node last said of itself. */
@@ -253,7 +253,8 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     if (condition === undefined) return undefined;
     const ids = reading.state.siblings.map(({ writeId }) => writeId);
     const etag = isLive(reading) ? etagOf(this.digestKey, ids) : undefined;
-    const holds = condition.kind === 'absent' ? etag === undefined : etag !== undefined && matches(condition.etags, etag);
+    const holds =
+      condition.kind === 'absent' ? etag === undefined : etag !== undefined && matches(condition.etags, etag);
     return holds ? undefined : { code: 'precondition_failed', etag };
   }
 
@@ -299,7 +300,14 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
   ): void {
     this.hedges.earn();
     const id = this.nextId();
-    const operation = new ReadOperation({ id, key, quorum, atLeast, deadlineMs, done: (_, result) => done(result) });
+    const operation = new ReadOperation({
+      id,
+      key,
+      quorum,
+      atLeast,
+      deadlineMs,
+      done: (_, result) => done(result),
+    });
     this.operations.set(id, { operation, bytes: 0, wakeMs: Number.POSITIVE_INFINITY });
     operation.begin(this);
   }
@@ -343,7 +351,10 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     }
   }
 
-  private reply(from: FrameHeader, message: MessageOf<'led'> | MessageOf<'merged'> | MessageOf<'found'>): void {
+  private reply(
+    from: FrameHeader,
+    message: MessageOf<'led'> | MessageOf<'merged'> | MessageOf<'found'>,
+  ): void {
     const asked = this.outstanding.get(message.id);
     // Only the node that was asked can answer: two pods with one request id must not count as two replicas.
     if (asked === undefined || asked.node !== from.name) return;
@@ -363,7 +374,8 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     if (isOurView && !asked.again && this.now.monoMs < asked.deadlineMs) {
       // Its clock or its life is not what we thought; its answer says what they are (protocol.md, rule 15).
       const view = this.node(from.name);
-      if (view.clock.add(asked.sentMs, monoMs, this.now.monoMs)) this.notify('alarm', 'clock_jump', { node: from.name });
+      if (view.clock.add(asked.sentMs, monoMs, this.now.monoMs))
+        this.notify('alarm', 'clock_jump', { node: from.name });
       if (reason === 'wrong_boot') asked.operation.mayBeDone(id);
       this.send(asked.operation, asked.node, asked.question, asked.deadlineMs, true, id);
       return;
@@ -449,9 +461,11 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     this.lists = new PreferenceLists(ring);
     this.effects.push({ kind: 'epoch', epoch: topology.epoch, topology: ring.digest });
     this.notify('info', 'topology_adopted', { epoch: topology.epoch, members: topology.members.length });
-    for (const name of [...this.nodes.keys()]) if (ring.member(name) === undefined) this.nodes.delete(name);
+    for (const name of this.nodes.keys()) if (ring.member(name) === undefined) this.nodes.delete(name);
     this.outstanding.clear();
-    for (const { operation } of [...this.operations.values()]) operation.restart(this);
+    // One that begins because another ended has the new topology already.
+    const underWay = [...this.operations.values()];
+    for (const { operation } of underWay) operation.restart(this);
     this.echoAll();
   }
 
@@ -487,8 +501,8 @@ function matches(wanted: readonly string[], etag: string): boolean {
   return wanted.includes('*') || wanted.includes(etag);
 }
 
-/** The read before a write failed: nothing was sent that could appear. */
+/** The read before a write failed: nothing was sent that could appear. A timeout would say that something might. */
 function unwritten(failure: Failure): Failure {
+  if (failure.code === 'timeout') return { ...failure, code: 'quorum_unavailable', outcome: 'none' };
   return 'outcome' in failure ? { ...failure, outcome: 'none' } : failure;
 }
-

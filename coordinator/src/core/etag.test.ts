@@ -8,7 +8,9 @@ const id = (letter: string) => letter.repeat(16);
 describe('an entity tag', () => {
   it('is that of a set of writes: their order does not matter, each of them does', () => {
     expect(etagOf(KEY, [id('a'), id('b')])).toBe(etagOf(KEY, [id('b'), id('a')]));
-    expect(new Set([[], [id('a')], [id('b')], [id('a'), id('b')]].map((ids) => etagOf(KEY, ids))).size).toBe(4);
+    expect(new Set([[], [id('a')], [id('b')], [id('a'), id('b')]].map((ids) => etagOf(KEY, ids))).size).toBe(
+      4,
+    );
   });
 
   it('is quoted hex, and cannot be guessed without the cluster’s key', () => {

@@ -23,7 +23,10 @@ describe('the latencies of a node', () => {
   });
 
   it('forget all but the last 256', () => {
-    const latencies = after(...Array.from({ length: 256 }, () => 1_000), ...Array.from({ length: 256 }, () => 1));
+    const latencies = after(
+      ...Array.from({ length: 256 }, () => 1_000),
+      ...Array.from({ length: 256 }, () => 1),
+    );
     expect(latencies.quantile(0.999, 0)).toBe(1);
   });
 

@@ -52,7 +52,9 @@ export class NodeView {
 
   /** Whether a last resort may ask it: a pod that was only reported missing answers, or is missing again, at once. */
   isWorthAsking(nowMs: number): boolean {
-    return this.boot !== undefined && this.clock.best !== undefined && (this.missing || this.isReachable(nowMs));
+    return (
+      this.boot !== undefined && this.clock.best !== undefined && (this.missing || this.isReachable(nowMs))
+    );
   }
 
   /** Skip it until an echo comes back. */

@@ -1,6 +1,12 @@
 import { type Context, contextOf } from '@circlet/shared/causality/context.ts';
 import { covers } from '@circlet/shared/causality/history.ts';
-import { emptyState, type KeyState, liveSiblings, merge, type WriteId } from '@circlet/shared/causality/key-state.ts';
+import {
+  emptyState,
+  type KeyState,
+  liveSiblings,
+  merge,
+  type WriteId,
+} from '@circlet/shared/causality/key-state.ts';
 import { assemble } from '@circlet/shared/causality/parts.ts';
 import { decodeState, digestOf } from '@circlet/shared/causality/state-codec.ts';
 import { latin1 } from '@circlet/shared/codec/bytes.ts';
@@ -92,7 +98,8 @@ export class ReadOperation implements Operation {
     const best = fastest(desk, usable);
     for (const name of usable) this.ask(desk, name, name === best ? 'state' : 'digest');
     for (let missing = this.owners.length - usable.length; missing > 0; missing--) this.standIn(desk);
-    const hedgeMs = best === undefined ? HEDGE_UNKNOWN_MS : desk.node(best).reads.quantile(0.95, HEDGE_UNKNOWN_MS);
+    const hedgeMs =
+      best === undefined ? HEDGE_UNKNOWN_MS : desk.node(best).reads.quantile(0.95, HEDGE_UNKNOWN_MS);
     desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + Math.max(HEDGE_MIN_MS, hedgeMs)));
     this.evaluate(desk);
   }
@@ -165,7 +172,16 @@ export class ReadOperation implements Operation {
     const isOwner = this.owners.includes(name);
     let contact = this.contacts.get(name);
     if (contact === undefined) {
-      contact = { node: name, isOwner, wants: want, open: 0, askedMs: 0, failed: false, reply: undefined, parts: [] };
+      contact = {
+        node: name,
+        isOwner,
+        wants: want,
+        open: 0,
+        askedMs: 0,
+        failed: false,
+        reply: undefined,
+        parts: [],
+      };
       this.contacts.set(name, contact);
     }
     contact.wants = want;
@@ -177,15 +193,19 @@ export class ReadOperation implements Operation {
   /** One more fallback in place of an owner that cannot be asked: it may hold what the owner missed. */
   private standIn(desk: Desk): void {
     if (!this.options.quorum.sloppy) return;
-    const next = this.fallbacks.find((name) => !this.contacts.has(name) && desk.node(name).isUsable(desk.nowMs));
+    const next = this.fallbacks.find(
+      (name) => !this.contacts.has(name) && desk.node(name).isUsable(desk.nowMs),
+    );
     if (next !== undefined) this.ask(desk, next, 'state');
   }
 
   /** The replica with the whole state is slow: ask another one for it too. */
   private hedge(desk: Desk): void {
-    if (this.hedged || [...this.contacts.values()].some((contact) => contact.reply?.state !== undefined)) return;
+    if (this.hedged || [...this.contacts.values()].some((contact) => contact.reply?.state !== undefined))
+      return;
     const other = [...this.contacts.values()].find(
-      (contact) => contact.isOwner && contact.wants === 'digest' && !contact.failed && contact.reply?.what !== 'absent',
+      (contact) =>
+        contact.isOwner && contact.wants === 'digest' && !contact.failed && contact.reply?.what !== 'absent',
     );
     if (other === undefined || !desk.mayHedge()) return;
     this.hedged = true;
@@ -217,14 +237,16 @@ export class ReadOperation implements Operation {
     const likely = this.fallbacks.slice(0, this.owners.length);
     const wanted = sloppy ? [...this.owners, ...this.holders(desk), ...likely] : this.owners;
     for (const name of wanted) {
-      if (!this.contacts.has(name) && desk.node(name).isWorthAsking(desk.nowMs)) this.ask(desk, name, 'state');
+      if (!this.contacts.has(name) && desk.node(name).isWorthAsking(desk.nowMs))
+        this.ask(desk, name, 'state');
     }
     desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + HOLDER_WAIT_MS));
   }
 
   /** Members that hold hints for the owners, by the owners' word or their own. */
   private holders(desk: Desk): readonly string[] {
-    const owe = (name: string) => desk.node(name).pulse?.hintsHeld.some(({ target }) => this.owners.includes(target));
+    const owe = (name: string) =>
+      desk.node(name).pulse?.hintsHeld.some(({ target }) => this.owners.includes(target));
     return this.fallbacks.filter((name) => this.owedBy.has(name) || owe(name) === true);
   }
 
@@ -256,7 +278,13 @@ export class ReadOperation implements Operation {
       // Nothing there: as many owners must say so, and nobody may be holding a write for them.
       const { owners } = this.tally();
       if (owners < quorum.r) {
-        const failure = { code: 'quorum_unavailable', need: quorum.r, got: owners, from: 'owners', outcome: undefined } as const;
+        const failure = {
+          code: 'quorum_unavailable',
+          need: quorum.r,
+          got: owners,
+          from: 'owners',
+          outcome: undefined,
+        } as const;
         this.orElse(desk, () => this.fail(desk, failure));
         return;
       }
@@ -306,7 +334,7 @@ export class ReadOperation implements Operation {
         if (contact.open > 0) awaited.add(reply.digest);
         continue;
       }
-      // The state that is still under way may well be this one.
+      // The state that is still under way from another owner may well be this one.
       if (this.isStateUnderWay()) continue;
       awaited.add(reply.digest);
       this.ask(desk, contact.node, 'state');
@@ -315,7 +343,8 @@ export class ReadOperation implements Operation {
 
   private isStateUnderWay(): boolean {
     return [...this.contacts.values()].some(
-      (contact) => contact.wants === 'state' && contact.open > 0 && contact.reply === undefined && !contact.failed,
+      ({ isOwner, wants, open, reply, failed }) =>
+        isOwner && wants === 'state' && open > 0 && reply === undefined && !failed,
     );
   }
 
@@ -405,7 +434,8 @@ export class ReadOperation implements Operation {
   private unmet(tally: Tally, code: 'timeout' | 'quorum_unavailable'): Failure {
     const { r, pr, sloppy } = this.options.quorum;
     const got = tally.owners + (sloppy ? tally.others : 0);
-    if (got >= r && tally.owners < pr) return { code, need: pr, got: tally.owners, from: 'owners', outcome: undefined };
+    if (got >= r && tally.owners < pr)
+      return { code, need: pr, got: tally.owners, from: 'owners', outcome: undefined };
     return { code, need: r, got, from: sloppy ? 'any' : 'owners', outcome: undefined };
   }
 
@@ -413,7 +443,9 @@ export class ReadOperation implements Operation {
   private learnSole(): void {
     for (const { reply } of this.contacts.values()) {
       if (reply === undefined || reply.sole === 0) continue;
-      const sameState = [...this.contacts.values()].find((c) => c.reply?.state !== undefined && c.reply.digest === reply.digest);
+      const sameState = [...this.contacts.values()].find(
+        (c) => c.reply?.state !== undefined && c.reply.digest === reply.digest,
+      );
       sameState?.reply?.state?.siblings.slice(0, 32).forEach(({ writeId }, i) => {
         if ((reply.sole & (1 << i)) !== 0) this.sole.add(writeId);
       });
@@ -425,10 +457,15 @@ export class ReadOperation implements Operation {
     const replies = [...this.contacts.values()].filter((contact) => contact.reply !== undefined);
     const digests = new Set(replies.filter((c) => c.isOwner).map((c) => c.reply?.digest));
     const hasSuspect = replies.some((contact) => contact.reply?.what === 'suspect');
-    const hasHolder = replies.some((contact) => !contact.isOwner && contact.reply?.vouches === true && contact.reply.state !== undefined);
+    const hasHolder = replies.some(
+      (contact) => !contact.isOwner && contact.reply?.vouches === true && contact.reply.state !== undefined,
+    );
     if (digests.size <= 1 && !hasSuspect && !hasHolder) return;
     const state = this.merged();
-    const digest = state.siblings.length + state.history.actors.length + state.closed.length === 0 ? '' : latin1(digestOf(desk.digestKey, state));
+    const digest =
+      state.siblings.length + state.history.actors.length + state.closed.length === 0
+        ? ''
+        : latin1(digestOf(desk.digestKey, state));
     const deadlineMs = desk.nowMs + this.options.quorum.timeoutMs;
     for (const contact of replies) {
       const { reply } = contact;

@@ -13,12 +13,12 @@ import { type Tally, writeVerdict } from './quorum.ts';
 /**
  * One write: a lead replica gives it a dot and commits it, then everybody else merges it.
  *
- *     leading --led--> replicating --W distinct nodes committed--> answered --all copies and hints placed--> over
+ *     leading --led--> replicating --W distinct slots committed--> answered --all copies and hints placed--> over
  *        \--refused, unreachable, silent--> leading through the next (same write-id)
  *
  * For every owner that cannot be reached a fallback takes the copy and owes it as a hint; in sloppy mode it counts for W,
  * never for `pw`. Attempts through two leads may mint two dots: they are one write (law 5), so acks are counted per
- * write, by distinct node (protocol.md, rule 14).
+ * write, by distinct slot (protocol.md, rule 14).
  */
 export type WriteResult =
   | { readonly kind: 'written'; readonly context: Context }
@@ -98,7 +98,7 @@ export class WriteOperation implements Operation {
       return;
     }
     if (this.state === undefined) this.leadNext(desk);
-    else for (const target of [...this.targets.values()]) this.sendState(desk, target);
+    else for (const target of this.all) this.sendState(desk, target);
     desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + this.silentMs(desk, undefined)));
   }
 
@@ -192,7 +192,9 @@ export class WriteOperation implements Operation {
   /** An owner if there is one, in slot order, unless it is clearly slower than another; else a fallback. */
   private nextLead(desk: Desk): Target | undefined {
     const tried = new Set(this.attempts.map((attempt) => attempt.node));
-    const open = [...this.targets.values()].filter((target) => !tried.has(target.node) && target.status !== 'failed');
+    const open = [...this.targets.values()].filter(
+      (target) => !tried.has(target.node) && target.status !== 'failed',
+    );
     const owners = open.filter((target) => target.isOwner);
     if (owners.length === 0) return this.options.quorum.sloppy ? open[0] : undefined;
     let best = owners[0];
@@ -215,13 +217,36 @@ export class WriteOperation implements Operation {
     this.acked(attempt.node);
     const isFirst = this.state === undefined;
     this.state = this.stateAfter(reply);
-    if (isFirst) {
+    if (!isFirst) {
+      this.tellTwin(desk);
+    } else {
       // Its id is ours alone, the first lead gave it a dot, and no other will be asked: it can have no twin.
       const isOnlyMint = this.attempts.length === 1 && !attempt.mayBeDone && reply.outcome === 'minted';
       this.sole = isOnlyMint && !this.options.write.keyed;
-      for (const target of [...this.targets.values()]) if (target.status === 'idle') this.sendState(desk, target);
+      for (const target of this.all) if (target.status === 'idle') this.sendState(desk, target);
     }
     this.evaluate(desk);
+  }
+
+  /**
+   * A second attempt was done too. Its dot is in the context that the client gets, so the copies placed before are told
+   * of it: else a session would wait for the one node that has it. Nothing depends on whether they hear it.
+   */
+  private tellTwin(desk: Desk): void {
+    if (this.state === undefined) return;
+    for (const { node, isOwner, slots, status } of this.all) {
+      if (status === 'idle' || status === 'failed') continue;
+      const owed = isOwner ? 0 : slots;
+      for (const question of mergeQuestions(
+        this.options.key,
+        this.state,
+        soleWrites(this.options.context),
+        owed,
+        false,
+      )) {
+        desk.ask(this, node, question, this.options.deadlineMs);
+      }
+    }
   }
 
   /** What the others are to merge: the write with all its dots, or what superseded it. */
@@ -231,7 +256,7 @@ export class WriteOperation implements Operation {
       return merge(whole ?? emptyState, assemble(this.parts), NONE).state;
     }
     const fresh = reply.dots.filter((dot) => !this.dots.some((own) => compareDots(own, dot) === 0));
-    this.dots = [...this.dots, ...fresh].sort(compareDots);
+    this.dots = [...this.dots, ...fresh].toSorted(compareDots);
     const { writeId, deleted, check, body } = this.options.write;
     const sibling = { writeId, dots: this.dots, deleted, writtenAtMs: reply.writtenAtMs, check, body };
     const write = delta(this.options.context, sibling);
@@ -304,11 +329,18 @@ export class WriteOperation implements Operation {
 
   /** A fallback for slots whose owner cannot take the write: it owes them the hint. */
   private standIn(desk: Desk, slots: number): void {
-    const next = this.fallbacks.find((name) => !this.targets.has(name) && desk.node(name).isWritable(desk.nowMs));
+    const next = this.fallbacks.find(
+      (name) => !this.targets.has(name) && desk.node(name).isWritable(desk.nowMs),
+    );
     if (next === undefined) return;
     const target = this.addTarget(next, false, slots);
     desk.count('write_hinted');
     if (this.state !== undefined) this.sendState(desk, target);
+  }
+
+  /** As of now: placing one copy may add another. */
+  private get all(): readonly Target[] {
+    return [...this.targets.values()];
   }
 
   private addTarget(node: string, isOwner: boolean, slots: number): Target {
@@ -320,13 +352,14 @@ export class WriteOperation implements Operation {
   /** Silence is not refusal: the write may have been done. Its owner gets a hint, and its answer is taken if it comes. */
   private giveUpOnSilent(desk: Desk): void {
     for (const attempt of this.attempts) {
-      if (attempt.status !== 'open' || desk.nowMs - attempt.sentMs < this.silentMs(desk, attempt.node)) continue;
+      if (attempt.status !== 'open' || desk.nowMs - attempt.sentMs < this.silentMs(desk, attempt.node))
+        continue;
       this.markSilent(attempt);
       desk.node(attempt.node).unanswered(attempt.sentMs);
       this.targetFailed(desk, attempt.node);
       this.leadNext(desk);
     }
-    for (const target of [...this.targets.values()]) {
+    for (const target of this.all) {
       if (target.status !== 'open' || this.isLeading(target.node)) continue;
       if (desk.nowMs - target.sentMs < this.silentMs(desk, target.node)) continue;
       desk.node(target.node).unanswered(target.sentMs);
@@ -349,7 +382,8 @@ export class WriteOperation implements Operation {
    */
   private silentMs(desk: Desk, node: string | undefined): number {
     const { timeoutMs } = this.options.quorum;
-    const worst = node === undefined ? WRITE_UNKNOWN_MS : desk.node(node).writes.quantile(0.999, WRITE_UNKNOWN_MS);
+    const worst =
+      node === undefined ? WRITE_UNKNOWN_MS : desk.node(node).writes.quantile(0.999, WRITE_UNKNOWN_MS);
     return Math.min(timeoutMs / 2, Math.max(worst, timeoutMs / 4));
   }
 
@@ -370,27 +404,37 @@ export class WriteOperation implements Operation {
     if (this.answered && this.isSettled()) this.end(desk);
   }
 
+  /**
+   * By slot: an owner and those who stood in for it are one copy, because their hints go when the owner has it. Counted
+   * by node, W would be met by copies that are about to become one.
+   */
   private tally(): Tally {
     const tally = { owners: 0, others: 0, ownersOpen: 0, othersOpen: 0 };
-    for (const { isOwner, status } of this.targets.values()) {
-      if (status === 'acked') tally[isOwner ? 'owners' : 'others']++;
-      else if (status !== 'failed') tally[isOwner ? 'ownersOpen' : 'othersOpen']++;
+    const targets = this.all;
+    for (const slot of new Set(targets.map(({ slots }) => slots))) {
+      const has = (isOwner: boolean, isCounted: (status: Target['status']) => boolean) =>
+        targets.some(
+          (target) => target.slots === slot && target.isOwner === isOwner && isCounted(target.status),
+        );
+      if (has(true, isAcked)) tally.owners++;
+      else if (has(false, isAcked)) tally.others++;
+      else if (has(true, isOpen)) tally.ownersOpen++;
+      else if (has(false, isOpen)) tally.othersOpen++;
     }
     return tally;
   }
 
   /** Somebody was silent and could still answer before the deadline. */
   private mayStillCome(): boolean {
-    const copies = [...this.targets.values()];
     return (
-      copies.some((target) => target.status === 'failed' && target.unacked.size > 0) ||
+      this.all.some((target) => target.status === 'failed' && target.unacked.size > 0) ||
       this.attempts.some((attempt) => attempt.status === 'silent')
     );
   }
 
   /** Every copy and hint that could be placed is: nothing is under way any more. */
   private isSettled(): boolean {
-    return [...this.targets.values()].every((target) => target.status === 'acked' || target.status === 'failed');
+    return this.all.every((target) => target.status === 'acked' || target.status === 'failed');
   }
 
   private succeed(desk: Desk): void {
@@ -426,8 +470,6 @@ export class WriteOperation implements Operation {
 
   /** `none` only if every attempt was refused by its lead or never reached one (rule 14). */
   private outcome(): Outcome {
-    const isUndone = ({ status, wasSilent, mayBeDone, why }: Attempt) =>
-      status === 'refused' && !wasSilent && !mayBeDone && why !== 'internal';
     return this.attempts.every(isUndone) ? 'none' : 'unknown';
   }
 
@@ -461,3 +503,7 @@ export class WriteOperation implements Operation {
 }
 
 const NONE: ReadonlySet<string> = new Set();
+const isAcked = (status: Target['status']) => status === 'acked';
+const isUndone = ({ status, wasSilent, mayBeDone, why }: Attempt) =>
+  status === 'refused' && !wasSilent && !mayBeDone && why !== 'internal';
+const isOpen = (status: Target['status']) => status === 'idle' || status === 'open';

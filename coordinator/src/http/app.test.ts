@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { problemOfResponse, testApp } from './app.case.ts';
-import { methodsOf } from './routes.ts';
+import { methodsOf, ROUTES } from './routes.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 
@@ -53,9 +53,9 @@ describe('a method that is not there', () => {
   });
 
   it('is told apart from a path that is not there', () => {
-    expect(methodsOf('/v1/kv')).not.toEqual([]);
-    expect(methodsOf('/v1/kvx')).toEqual([]);
-    expect(methodsOf('/v1/cluster/nodesx')).toEqual([]);
+    expect(methodsOf('/v1/kv', ROUTES)).not.toEqual([]);
+    expect(methodsOf('/v1/kvx', ROUTES)).toEqual([]);
+    expect(methodsOf('/v1/cluster/nodesx', ROUTES)).toEqual([]);
   });
 });
 

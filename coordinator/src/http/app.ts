@@ -10,14 +10,14 @@ import { ContextTokens } from './context-token.ts';
 import { Health } from './health.ts';
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
 import { ObjectRequests } from './object-requests.ts';
-import { type Handled, Objects } from './objects.ts';
+import { Objects } from './objects.ts';
 import { OpenApi } from './openapi.ts';
 import type { CoordinatorPort } from './port.ts';
 import { ProblemReporter } from './problem-reporter.ts';
-import { type Problem, problemOf, Refused } from './problems.ts';
+import { type Handled, type Problem, problemOf, Refused } from './problems.ts';
 import { toResponse } from './reply.ts';
 import { BodyIntake } from './request-body.ts';
-import { patternOf, ROUTE_IDS, type RouteId, ROUTES } from './routes.ts';
+import { patternOf, type RouteId, ROUTES } from './routes.ts';
 import { unrouted } from './unrouted.ts';
 import { WriteIds } from './write-id.ts';
 
@@ -138,13 +138,14 @@ function mount(
     return toResponse(reply, call.method === 'HEAD', draining());
   };
 
-  for (const id of ROUTE_IDS) {
+  const routes = ROUTES.filter(({ id }) => handlers[id] !== undefined);
+  for (const route of routes) {
+    const { id, method } = route;
     const handler = handlers[id];
-    const { method } = ROUTES[id];
     if (handler === undefined || method === 'HEAD') continue;
-    app.on(method, patternOf(id), (c) => serve(c, id, handler));
+    app.on(method, patternOf(route), (c) => serve(c, id, handler));
   }
-  app.notFound((c) => serve(c, 'none', (call) => unrouted(call.path)));
+  app.notFound((c) => serve(c, 'none', (call) => unrouted(call.path, routes)));
   return app;
 }
 

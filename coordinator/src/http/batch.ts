@@ -5,19 +5,19 @@ import type * as z from 'zod';
 import type { Quorum } from '../core/client.ts';
 import { envelopeSchema, type Operation, operationSchema, type resultSchema } from './batch-schema.ts';
 import type { Call } from './call.ts';
+import { dateOf } from './http-date.ts';
 import { jsonBody } from './json-body.ts';
 import { keyOfText } from './key-path.ts';
 import { BATCH_ANSWER_BYTES_MAX, BATCH_LANES, BATCH_SIBLINGS_BYTES_MAX, type HttpLimits } from './limits.ts';
 import { checkedContentType, NO_META } from './object-headers.ts';
 import type { ObjectRequests, Result } from './object-requests.ts';
-import { base64, siblingJson } from './objects.ts';
 import { checkCoding } from './preconditions.ts';
 import { NOTHING_STORED, type Problem, type ProblemBody, Refused } from './problems.ts';
 import { invalidParameter } from './query.ts';
 import { batchQuorum } from './quorum-params.ts';
-import { dateOf } from './multipart.ts';
 import { jsonReply, type Reply } from './reply.ts';
 import type { Representation } from './representation.ts';
+import { base64, siblingJson } from './sibling-json.ts';
 import { checkedIdempotencyKey } from './write-id.ts';
 
 /**
@@ -119,9 +119,8 @@ class BatchRun {
     const leftMs = Math.floor(this.deadlineMs - this.options.monotonicMs());
     if (leftMs < TIMEOUT_MS_MIN) return { problem: OUT_OF_TIME[task.operation.op] };
     try {
-      return this.resultOf(
-        await this.run(task, { ...this.quorum, timeoutMs: Math.min(leftMs, this.quorum.timeoutMs) }),
-      );
+      const quorum = { ...this.quorum, timeoutMs: Math.min(leftMs, this.quorum.timeoutMs) };
+      return this.resultOf(await this.run(task, quorum));
     } catch (error) {
       return { problem: problemIn(error) };
     }
@@ -137,8 +136,9 @@ class BatchRun {
     }
     const idempotencyKey = checkedIdempotencyKey(operation.idempotencyKey);
     const write = { ...head, idempotencyKey, condition: undefined, returnValue: false };
-    if (operation.op === 'delete')
+    if (operation.op === 'delete') {
       return await requests.write({ ...write, method: 'DELETE', body: undefined });
+    }
     const contentType = checkedContentType(operation.contentType);
     const value = valueOf(operation.valueBase64, limits.valueBytes);
     return await requests.write({ ...write, method: 'PUT', body: { contentType, meta: NO_META, value } });
@@ -188,8 +188,9 @@ function checked(input: unknown): { readonly key: FullKey; readonly operation: O
 function valueOf(text: string, bytesMax: number): Uint8Array {
   const value = Buffer.from(text, 'base64');
   // The decoder skips what is not base64: only what encodes back to the same text is a value.
-  if (value.toString('base64') !== text)
+  if (value.toString('base64') !== text) {
     throw invalidParameter('value', 'valueBase64 has to be base64 with its padding.');
+  }
   if (value.length <= bytesMax) return value;
   throw new Refused({ code: 'value_too_large', detail: `The value is larger than ${bytesMax} bytes.` });
 }

@@ -64,7 +64,7 @@ class SocketCall implements Call {
     const { headers } = this.incoming;
     for (const name in headers) {
       const value = headers[name];
-      if (name.startsWith(prefix) && typeof value === 'string')
+      if (typeof value === 'string' && name.startsWith(prefix))
         found.push([name.slice(prefix.length), value]);
     }
     return found;

@@ -69,6 +69,7 @@ describe('startup', () => {
 it('the application of the second listener answers health and nothing else', async () => {
   const app = createHealthApp(testApp().options);
   for (const which of ['startup', 'live', 'ready']) expect((await check({ app }, which)).code).toBe(200);
-  expect((await app.request('/v1/kv/b/k')).status).toBe(405);
-  expect((await app.request('/v1/cluster')).status).toBe(405);
+  expect((await app.request('/v1/kv/b/k')).status).toBe(404);
+  expect((await app.request('/v1/cluster')).status).toBe(404);
+  expect((await app.request('/healthz/live', { method: 'POST' })).status).toBe(405);
 });

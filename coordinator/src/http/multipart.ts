@@ -1,3 +1,4 @@
+import { httpDate } from './http-date.ts';
 import { META_HEADER } from './object-headers.ts';
 import type { Part } from './representation.ts';
 
@@ -38,14 +39,4 @@ function boundaryFor(parts: readonly Part[], randomBytes: (n: number) => Uint8Ar
     );
     if (!occurs) return boundary;
   }
-}
-
-/** A time that no date can express, from a coordinator whose clock was absurd, becomes the earliest one. */
-export function dateOf(writtenAtMs: number): Date {
-  const date = new Date(writtenAtMs);
-  return Number.isNaN(date.getTime()) ? new Date(0) : date;
-}
-
-export function httpDate(writtenAtMs: number): string {
-  return dateOf(writtenAtMs).toUTCString();
 }

@@ -1,8 +1,9 @@
+import { prefersJson } from './accept.ts';
 import type { Call } from './call.ts';
-import type { HttpLimits } from './limits.ts';
-import { SIBLINGS_ANSWER_BYTES_MAX } from './limits.ts';
+import { httpDate } from './http-date.ts';
 import { keyInPath } from './key-path.ts';
-import { dateOf, httpDate, multipart } from './multipart.ts';
+import { type HttpLimits, SIBLINGS_ANSWER_BYTES_MAX } from './limits.ts';
+import { multipart } from './multipart.ts';
 import { checkedContentType, META_HEADER, metaOf } from './object-headers.ts';
 import type { ObjectRequests, Result, Write } from './object-requests.ts';
 import {
@@ -13,11 +14,12 @@ import {
   readConditions,
   writeCondition,
 } from './preconditions.ts';
-import { NOTHING_STORED, type Problem, type ProblemWithHeaders } from './problems.ts';
+import { type Handled, NOTHING_STORED, type Problem } from './problems.ts';
 import { type ObjectParams, objectParams } from './quorum-params.ts';
 import type { HeaderFields, Reply } from './reply.ts';
-import { checkedIdempotencyKey } from './write-id.ts';
 import type { Part, Representation } from './representation.ts';
+import { siblingJson } from './sibling-json.ts';
+import { checkedIdempotencyKey } from './write-id.ts';
 
 /** `/v1/kv/{bucket}/{key}`: the checks in the order in which they cost, then one request, then its answer as HTTP. */
 export interface ObjectsOptions {
@@ -27,9 +29,6 @@ export interface ObjectsOptions {
   readonly replicas: () => number;
   readonly randomBytes: (n: number) => Uint8Array;
 }
-
-/** A Reply, or what the application turns into one. */
-export type Handled = Reply | ProblemWithHeaders;
 
 export const OBJECTS_PREFIX = '/v1/kv/';
 
@@ -45,12 +44,8 @@ export class Objects {
     const { quorum } = this.params(call);
     const conditions = readConditions(call);
     const sent = this.options.requests.accept(key, call.header('circlet-context'));
-    const result = await this.options.requests.get({
-      key,
-      quorum,
-      sent,
-      bytesMax: SIBLINGS_ANSWER_BYTES_MAX,
-    });
+    const bytesMax = SIBLINGS_ANSWER_BYTES_MAX;
+    const result = await this.options.requests.get({ key, quorum, sent, bytesMax });
     return this.shortcut(conditions, result) ?? this.answer(call, result);
   }
 
@@ -61,16 +56,15 @@ export class Objects {
     const meta = metaOf(call);
     const value = await call.body(this.options.limits.valueBytes);
     const body = { contentType, meta, value };
-    return this.answer(call, await this.options.requests.write({ ...head, method: 'PUT', body }));
+    const result = await this.options.requests.write({ ...head, method: 'PUT', body });
+    return this.answer(call, result);
   }
 
   async delete(call: Call): Promise<Handled> {
     // A value that was deleted is not there to be returned, and a 404 would say that nothing was done.
     const head = { ...this.writeHead(call), returnValue: false };
-    return this.answer(
-      call,
-      await this.options.requests.write({ ...head, method: 'DELETE', body: undefined }),
-    );
+    const result = await this.options.requests.write({ ...head, method: 'DELETE', body: undefined });
+    return this.answer(call, result);
   }
 
   /** What the head of a write says, checked before a byte of its body is taken. */
@@ -89,17 +83,12 @@ export class Objects {
 
   /** What a get is answered instead of what was found, if anything. */
   private shortcut(conditions: ReadConditions | undefined, result: Result): Handled | undefined {
-    if (conditions === undefined || result.kind !== 'shown' || result.representation.status === 404)
-      return undefined;
-    const { etag, token } = result.representation;
-    if (!isMatch(conditions, etag))
-      return { problem: NOT_MATCHED, headers: withToken({ ETag: etag }, token) };
-    if (!isUnmodified(conditions, etag)) return undefined;
-    return {
-      status: 304,
-      headers: withToken({ ETag: etag, 'Cache-Control': 'no-cache' }, token),
-      body: null,
-    };
+    if (conditions === undefined || result.kind !== 'shown') return undefined;
+    const { status, etag, token } = result.representation;
+    if (status === 404) return undefined;
+    const headers = withToken({ ETag: etag, 'Cache-Control': 'no-cache' }, token);
+    if (!isMatch(conditions, etag)) return { problem: NOT_MATCHED, headers };
+    return isUnmodified(conditions, etag) ? { status: 304, headers, body: null } : undefined;
   }
 
   private answer(call: Call, result: Result): Handled {
@@ -113,8 +102,9 @@ export class Objects {
     const { status, token, parts } = representation;
     if (status === 404) return { problem: NOTHING_STORED, headers: withToken({}, token) };
     const [part] = parts;
-    if (status === 200 && part !== undefined)
+    if (status === 200 && part !== undefined) {
       return { status, headers: valueHeaders(part, token), body: part.value };
+    }
     return prefersJson(call.header('accept'))
       ? siblingsAsJson(representation)
       : this.siblingsAsParts(representation);
@@ -164,40 +154,7 @@ function siblingsAsJson(representation: Representation): Reply {
   return { status: 300, headers: siblingsHeaders('application/json', representation), body };
 }
 
-export function siblingJson(part: Part) {
-  const { etag, contentType, meta, deleted, value, writtenAtMs } = part;
-  return {
-    etag,
-    contentType,
-    lastModified: dateOf(writtenAtMs).toISOString(),
-    meta: Object.fromEntries(meta),
-    deleted,
-    valueBase64: base64(value),
-  };
-}
-
-export function base64(value: Uint8Array): string {
-  return Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64');
-}
-
 function withToken(headers: HeaderFields, token: string | undefined): HeaderFields {
   if (token !== undefined) headers['Circlet-Context'] = token;
   return headers;
-}
-
-/** JSON when it is named, unless `multipart/mixed` is named and weighs more. */
-function prefersJson(accept: string | undefined): boolean {
-  if (accept === undefined) return false;
-  const json = weightOf(accept, 'application/json');
-  return json > 0 && json >= weightOf(accept, 'multipart/mixed');
-}
-
-function weightOf(accept: string, type: string): number {
-  for (const range of accept.split(',')) {
-    const [name, ...parameters] = range.split(';').map((each) => each.trim().toLowerCase());
-    if (name !== type) continue;
-    const q = parameters.find((parameter) => parameter.startsWith('q='));
-    return q === undefined ? 1 : Number(q.slice(2)) || 0;
-  }
-  return 0;
 }

@@ -5,7 +5,7 @@ import { OPERATION_DOCS } from './openapi-operations.ts';
 import { openApiDocument } from './openapi.ts';
 import { PROBLEMS } from './problems.ts';
 import { objectParams, rulesOf } from './quorum-params.ts';
-import { patternOf, ROUTE_IDS, ROUTES } from './routes.ts';
+import { patternOf, type RouteId, ROUTES } from './routes.ts';
 
 const parameterSchema = z.object({
   name: z.string(),
@@ -41,6 +41,11 @@ const operations = Object.entries(document.paths).flatMap(([path, item]) =>
   })),
 );
 
+function docOf(operationId: string) {
+  const id: RouteId | undefined = ROUTES.find((route) => route.id === operationId)?.id;
+  return OPERATION_DOCS[id ?? 'live'];
+}
+
 function refsIn(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([name, each]) => (name === '$ref' ? [String(each)] : refsIn(each)));
@@ -68,12 +73,12 @@ describe('the document', () => {
   it('describes every route of the application, and only those', () => {
     const { app } = testApp();
     const served = app.routes.map(({ method, path }) => `${method} ${path}`).toSorted();
-    const described = ROUTE_IDS.filter((id) => ROUTES[id].method !== 'HEAD').map(
-      (id) => `${ROUTES[id].method} ${patternOf(id)}`,
+    const described = ROUTES.filter(({ method }) => method !== 'HEAD').map(
+      (route) => `${route.method} ${patternOf(route)}`,
     );
     expect(served).toEqual(described.toSorted());
     expect(operations.map(({ path, method }) => `${method.toUpperCase()} ${path}`).toSorted()).toEqual(
-      ROUTE_IDS.map((id) => `${ROUTES[id].method} ${ROUTES[id].path}`).toSorted(),
+      ROUTES.map(({ method, path }) => `${method} ${path}`).toSorted(),
     );
   });
 
@@ -98,7 +103,7 @@ describe('the document', () => {
 
   it('knows each problem code by its status', () => {
     for (const { operation } of operations) {
-      const { problems } = OPERATION_DOCS[ROUTE_IDS.find((id) => id === operation.operationId) ?? 'live'];
+      const { problems } = docOf(operation.operationId);
       for (const code of problems) {
         const response = operation.responses[`${PROBLEMS[code].status}`];
         expect(response?.description).toContain(code);
@@ -111,7 +116,7 @@ describe('the document', () => {
 describe('every query parameter in it', () => {
   it('is one that the same schema validates', () => {
     for (const { operation } of operations) {
-      const { query } = OPERATION_DOCS[ROUTE_IDS.find((id) => id === operation.operationId) ?? 'live'];
+      const { query } = docOf(operation.operationId);
       const names = operation.parameters.filter((each) => each.in === 'query').map(({ name }) => name);
       expect(names).toEqual(query === undefined ? [] : Object.keys(rulesOf(3)[query].shape));
     }

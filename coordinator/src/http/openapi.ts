@@ -13,7 +13,7 @@ import type { ClusterView } from './port.ts';
 import { type ProblemCode, PROBLEMS, problemSchema } from './problems.ts';
 import { rulesOf } from './quorum-params.ts';
 import { jsonReply, type Reply } from './reply.ts';
-import { ROUTE_IDS, type RouteId, ROUTES } from './routes.ts';
+import { type Route, ROUTES } from './routes.ts';
 
 /** `GET /openapi.json`: OpenAPI 3.1, made from the route table and the schemas that validate, so it cannot lag behind. */
 export class OpenApi {
@@ -37,10 +37,9 @@ type Json = Record<string, unknown>;
 
 export function openApiDocument(replicas: number, version: string): Json {
   const paths: Record<string, Json> = {};
-  for (const id of ROUTE_IDS) {
-    const { path, method } = ROUTES[id];
-    const item = (paths[path] ??= {});
-    item[method.toLowerCase()] = operation(id, OPERATION_DOCS[id], replicas);
+  for (const route of ROUTES) {
+    const item = (paths[route.path] ??= {});
+    item[route.method.toLowerCase()] = operation(route, OPERATION_DOCS[route.id], replicas);
   }
   return {
     openapi: '3.1.0',
@@ -56,15 +55,15 @@ export function openApiDocument(replicas: number, version: string): Json {
   };
 }
 
-function operation(id: RouteId, doc: OperationDoc, replicas: number): Json {
+function operation(route: Route, doc: OperationDoc, replicas: number): Json {
   const { tag, summary, description, requestBody } = doc;
   return {
-    operationId: id,
+    operationId: route.id,
     tags: [tag],
     summary,
     ...(description === undefined ? {} : { description }),
     parameters: [
-      ...keyParameters(id),
+      ...keyParameters(route),
       ...queryParameters(doc, replicas),
       ...headerParameters(doc.requestHeaders ?? []),
     ],
@@ -75,9 +74,9 @@ function operation(id: RouteId, doc: OperationDoc, replicas: number): Json {
   };
 }
 
-function keyParameters(id: RouteId): readonly Json[] {
+function keyParameters({ path }: Route): readonly Json[] {
   const bounds: Record<string, number> = { bucket: BUCKET_BYTES_MAX, key: KEY_BYTES_MAX };
-  return [...ROUTES[id].path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
+  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
     name,
     in: 'path',
     required: true,

@@ -52,6 +52,9 @@ export interface ProblemWithHeaders {
   readonly headers: HeaderFields;
 }
 
+/** What a handler answers: a reply, or what becomes one when it has been reported. */
+export type Handled = Reply | ProblemWithHeaders;
+
 /** A request that will not be done, found while it was read: nothing was sent to any replica. */
 export class Refused extends Error {
   override name = 'Refused';

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { Gathered } from './gathered.ts';
 import { Refused } from './problems.ts';
 
 /**
@@ -24,24 +25,21 @@ export class BodyIntake {
     if (Number(incoming.headers['content-length'] ?? 0) > bytesMax) return Promise.reject(tooLarge(bytesMax));
     invitations.get(incoming)?.();
     return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
-      let length = 0;
+      const gathered = new Gathered();
       let isSettled = false;
       const settle = (refused: (() => Refused) | undefined) => {
         // Every message closes in the end, and an Error costs more than all the rest: made only where one is due.
         if (isSettled) return;
         isSettled = true;
-        this.bytesUnderWay -= length;
-        if (refused !== undefined) reject(refused());
-        else
-          resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, length));
+        this.bytesUnderWay -= gathered.length;
+        if (refused === undefined) resolve(gathered.whole());
+        else reject(refused());
       };
-      incoming.on('data', (chunk: Buffer) => {
+      incoming.on('data', (piece: Buffer) => {
         if (isSettled) return;
-        length += chunk.length;
-        this.bytesUnderWay += chunk.length;
-        chunks.push(chunk);
-        if (length > bytesMax) settle(() => tooLarge(bytesMax));
+        gathered.add(piece);
+        this.bytesUnderWay += piece.length;
+        if (gathered.length > bytesMax) settle(() => tooLarge(bytesMax));
         else if (this.bytesUnderWay > this.bytesMax) settle(overloaded);
       });
       incoming.on('end', () => settle(undefined));
@@ -51,18 +49,16 @@ export class BodyIntake {
   }
 
   async fromStream(stream: ReadableStream<Uint8Array> | null, bytesMax: number): Promise<Uint8Array> {
-    const chunks: Uint8Array[] = [];
-    let length = 0;
+    const gathered = new Gathered();
     const reader = stream?.getReader();
     for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
-      length += part.value.length;
-      if (length > bytesMax) {
+      gathered.add(part.value);
+      if (gathered.length > bytesMax) {
         await reader?.cancel();
         throw tooLarge(bytesMax);
       }
-      chunks.push(part.value);
     }
-    return Buffer.concat(chunks, length);
+    return gathered.whole();
   }
 }
 

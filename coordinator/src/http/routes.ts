@@ -2,35 +2,36 @@
  * Every route there is. The application mounts this table and `/openapi.json` describes it; the compiler refuses one
  * without the other. HEAD is served by the handler of GET.
  */
-export const ROUTES = {
-  getObject: { method: 'GET', path: '/v1/kv/{bucket}/{key}' },
-  headObject: { method: 'HEAD', path: '/v1/kv/{bucket}/{key}' },
-  putObject: { method: 'PUT', path: '/v1/kv/{bucket}/{key}' },
-  deleteObject: { method: 'DELETE', path: '/v1/kv/{bucket}/{key}' },
-  batch: { method: 'POST', path: '/v1/batch' },
-  cluster: { method: 'GET', path: '/v1/cluster' },
-  nodes: { method: 'GET', path: '/v1/cluster/nodes' },
-  ring: { method: 'GET', path: '/v1/cluster/ring' },
-  locate: { method: 'GET', path: '/v1/cluster/locate/{bucket}/{key}' },
-  startup: { method: 'GET', path: '/healthz/startup' },
-  live: { method: 'GET', path: '/healthz/live' },
-  ready: { method: 'GET', path: '/healthz/ready' },
-  openapi: { method: 'GET', path: '/openapi.json' },
-} as const satisfies Record<string, { readonly method: string; readonly path: string }>;
+export const ROUTES = [
+  { id: 'getObject', method: 'GET', path: '/v1/kv/{bucket}/{key}' },
+  { id: 'headObject', method: 'HEAD', path: '/v1/kv/{bucket}/{key}' },
+  { id: 'putObject', method: 'PUT', path: '/v1/kv/{bucket}/{key}' },
+  { id: 'deleteObject', method: 'DELETE', path: '/v1/kv/{bucket}/{key}' },
+  { id: 'batch', method: 'POST', path: '/v1/batch' },
+  { id: 'cluster', method: 'GET', path: '/v1/cluster' },
+  { id: 'nodes', method: 'GET', path: '/v1/cluster/nodes' },
+  { id: 'ring', method: 'GET', path: '/v1/cluster/ring' },
+  { id: 'locate', method: 'GET', path: '/v1/cluster/locate/{bucket}/{key}' },
+  { id: 'startup', method: 'GET', path: '/healthz/startup' },
+  { id: 'live', method: 'GET', path: '/healthz/live' },
+  { id: 'ready', method: 'GET', path: '/healthz/ready' },
+  { id: 'openapi', method: 'GET', path: '/openapi.json' },
+] as const;
 
-export type RouteId = keyof typeof ROUTES;
-export const ROUTE_IDS = Object.keys(ROUTES) as RouteId[];
+export type Route = (typeof ROUTES)[number];
+export type RouteId = Route['id'];
 
 /** As Hono matches it. What stands in braces is taken from the raw path by the handler, so all of it is one wildcard. */
-export function patternOf(id: RouteId): string {
-  const { path } = ROUTES[id];
+export function patternOf({ path }: Route): string {
   const brace = path.indexOf('{');
   return brace < 0 ? path : `${path.slice(0, brace)}*`;
 }
 
 /** For a 405: what can be done with a path, if it is one of ours. */
-export function methodsOf(path: string): readonly string[] {
-  const methods = ROUTE_IDS.filter((id) => covers(patternOf(id), path)).map((id) => ROUTES[id].method);
+export function methodsOf(path: string, routes: readonly Route[]): readonly string[] {
+  const methods: string[] = routes
+    .filter((route) => covers(patternOf(route), path))
+    .map(({ method }) => method);
   return methods.includes('GET') && !methods.includes('HEAD') ? [...methods, 'HEAD'] : methods;
 }
 

@@ -72,8 +72,8 @@ describe('a value', () => {
       body: '\x00\xff\r\n!',
       headers: { 'content-type': 'text/x', 'circlet-meta-a': 'gr\xfcn', 'content-length': '5' },
     });
-    raw.send(`HEAD /v1/kv/b/k HTTP/1.1\r\n${HOST}\r\n`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    raw.send(`HEAD /v1/kv/b/k HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`);
+    await raw.closed();
     expect(raw.received).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
     expect(raw.received).toMatch(/\r\nContent-Length: 5\r\n/i);
     expect(raw.received.endsWith('\r\n\r\n')).toBe(true);
@@ -235,7 +235,7 @@ describe('a body that is too large', () => {
     const first = await client(running.server);
     first.send(`PUT /v1/kv/b/a HTTP/1.1\r\n${HOST}Content-Length: 100000\r\n\r\n`);
     first.send(new Uint8Array(90_000));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 300));
     const put = (name: string) =>
       `PUT /v1/kv/b/${name} HTTP/1.1\r\n${HOST}Content-Length: 90000\r\n\r\n${'x'.repeat(90_000)}`;
     const refused = await exchange(running, put('b'));
@@ -315,6 +315,17 @@ describe('what is no HTTP', () => {
       '431 headers_too_large',
     );
     expect(await servesOthers(running)).toBe(true);
+  });
+
+  it('chunk extensions without end are a 413', async () => {
+    const running = await start();
+    const { raw, ...answer } = await exchange(
+      running,
+      `PUT /v1/kv/b/k HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n1;${'x'.repeat(20_000)}`,
+    );
+    expect(problemIn(answer)).toBe('413 value_too_large');
+    await raw.closed();
+    expect(running.port.submitted).toHaveLength(0);
   });
 
   it('257 headers are a 431, and 256 are all read', async () => {
@@ -420,7 +431,7 @@ describe('a client that takes its time', () => {
     expect(await servesOthers(running)).toBe(true);
     expect(problemIn(await raw.answer())).toBe('408 request_timeout');
     await raw.closed();
-    expect(performance.now() - began).toBeLessThan(1_500);
+    expect(performance.now() - began).toBeLessThan(5_000);
     await dripping;
     expect(running.port.submitted).toHaveLength(1);
   });
@@ -458,8 +469,8 @@ describe('a client that does not read', () => {
     cleanups.push(() => socket.destroy());
     socket.pause();
     socket.write(`GET /v1/kv/b/k HTTP/1.1\r\n${HOST}\r\n`);
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
-    expect(await running.server.connections()).toBe(0);
+    await expect.poll(() => running.port.submitted.length).toBe(16);
+    await expect.poll(() => running.server.connections(), { timeout: 5_000 }).toBe(0);
     expect(await servesOthers(running)).toBe(true);
   });
 });
@@ -476,9 +487,8 @@ describe('too many connections', () => {
     });
     cleanups.push(() => health.close(0));
     const idle = await Promise.all(Array.from({ length: 200 }, () => client(running.server)));
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await expect.poll(() => idle.filter(({ isClosed }) => !isClosed).length, { timeout: 5_000 }).toBe(50);
     const kept = idle.filter(({ isClosed }) => !isClosed);
-    expect(kept).toHaveLength(50);
     const probe = await RawClient.open(health.port);
     cleanups.push(() => probe.end());
     probe.send(`GET /healthz/ready HTTP/1.1\r\n${HOST}\r\n`);
@@ -487,7 +497,7 @@ describe('too many connections', () => {
     kept[0]?.send(`GET /healthz/live HTTP/1.1\r\n${HOST}\r\n`);
     expect((await kept[0]?.answer())?.status).toBe(200);
     for (const each of kept) each.end();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await expect.poll(() => running.server.connections(), { timeout: 5_000 }).toBe(0);
     expect(await servesOthers(running)).toBe(true);
     expect(running.log.some(({ event }) => event === 'http_connection_dropped')).toBe(true);
   });
@@ -501,7 +511,7 @@ describe('closing', () => {
     const idle = await client(running.server);
     const busy = await client(running.server);
     busy.send(`PUT /v1/kv/b/k HTTP/1.1\r\n${HOST}Content-Length: 1\r\n\r\nx`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await expect.poll(() => running.port.submitted.length).toBe(1);
     running.pod.draining = true;
     const closing = running.server.close(5_000);
     await idle.closed();
@@ -519,13 +529,13 @@ describe('closing', () => {
     running.port.hold = () => gate.promise;
     const busy = await client(running.server);
     busy.send(`GET /v1/kv/b/k HTTP/1.1\r\n${HOST}\r\n`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await expect.poll(() => running.port.submitted.length).toBe(1);
     const closing = running.server.close(10_000);
     gate.resolve();
     const began = performance.now();
     expect((await busy.answer()).status).toBe(404);
     await closing;
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(performance.now() - began).toBeLessThan(4_000);
   });
 
   it('cuts what does not finish in time', async () => {
@@ -533,10 +543,10 @@ describe('closing', () => {
     running.port.hold = () => new Promise(() => undefined);
     const busy = await client(running.server);
     busy.send(`GET /v1/kv/b/k HTTP/1.1\r\n${HOST}\r\n`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await expect.poll(() => running.port.submitted.length).toBe(1);
     const began = performance.now();
     await running.server.close(100);
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(performance.now() - began).toBeLessThan(4_000);
     await busy.closed();
   });
 
@@ -547,7 +557,7 @@ describe('closing', () => {
     await raw.answer();
     const began = performance.now();
     await running.server.close(5_000);
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(performance.now() - began).toBeLessThan(4_000);
   });
 });
 

@@ -1,9 +1,9 @@
 import type { ProblemWithHeaders } from './problems.ts';
-import { methodsOf } from './routes.ts';
+import { methodsOf, type Route, ROUTES } from './routes.ts';
 
 /** What a request is told that no route takes: another method would do, or there is nothing. */
-export function unrouted(path: string): ProblemWithHeaders {
-  const methods = methodsOf(path);
+export function unrouted(path: string, routes: readonly Route[] = ROUTES): ProblemWithHeaders {
+  const methods = methodsOf(path, routes);
   if (methods.length > 0) {
     const allow = methods.join(', ');
     return {

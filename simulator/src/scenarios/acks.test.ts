@@ -13,6 +13,22 @@ describe('W copies are on W different replicas', () => {
     expect([story.holds(A), story.holds(B)]).toEqual([['X'], ['X']]);
   });
 
+  it('also when all hints are delivered: an owner and the fallback that stood in for it are one copy', () => {
+    const story = new Story({ seed: 5, storage: 4 });
+    const { world, A, B, C, D } = story;
+    // A is slow, so B leads and D stands in for A; then A has led as well. C hangs, and nobody is left to stand in for it.
+    world.freeze(C);
+    const late = world.tap({ from: A, to: 'p', kind: 'led' }, 'hold');
+    const put = story.put('p', 'X', { w: 3, timeoutMs: 2_000 });
+    world.until(() => story.holds(D).length > 0, 2_000);
+    late.release();
+    const isAcknowledged = story.answer(put).kind === 'written';
+    world.run(3_000);
+    story.untilDrained();
+    const copies = [A, B, C, D].filter((node) => story.holds(node).length > 0);
+    expect({ isAcknowledged, copies }).toEqual({ isAcknowledged: false, copies: [A, B] });
+  });
+
   it('when two pods run under one identity, on copies of one disk', () => {
     const story = new Story({ seed: 2 });
     const { world, A, B, C, D, E } = story;

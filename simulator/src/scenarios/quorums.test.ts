@@ -76,7 +76,11 @@ describe('R and PR', () => {
     story.written(story.put('p', 'X', { w: 3 }));
     expect(story.found(story.get('p', { r: 3 })).values).toEqual(['X']);
     expect(story.failed(story.get('p', { r: 3, pr: 3 }))).toMatchObject({ need: 3, got: 2, from: 'owners' });
-    expect(story.failed(story.get('p', { r: 3, sloppy: false }))).toMatchObject({ need: 3, got: 2, from: 'owners' });
+    expect(story.failed(story.get('p', { r: 3, sloppy: false }))).toMatchObject({
+      need: 3,
+      got: 2,
+      from: 'owners',
+    });
   });
 });
 

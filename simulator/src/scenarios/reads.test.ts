@@ -47,8 +47,14 @@ describe('read repair', () => {
       ['2', B],
       ['3', C],
     ] as const) {
-      world.cut(alone, [A, B, C].filter((other) => other !== alone));
-      world.cut('p', [A, B, C].filter((other) => other !== alone));
+      world.cut(
+        alone,
+        [A, B, C].filter((other) => other !== alone),
+      );
+      world.cut(
+        'p',
+        [A, B, C].filter((other) => other !== alone),
+      );
       world.run(4_000);
       story.written(story.put('p', value, { w: 1, timeoutMs: 500 }));
       world.heal();
@@ -97,7 +103,10 @@ describe('a read of replicas that differ', () => {
     story.written(story.put('p', 'X', { w: 3 }));
     story.settle();
     for (let i = 0; i < 30; i++) story.found(story.get('q'));
-    const states = world.tap({ kind: 'read', where: (m) => m.kind === 'read' && m.want === 'state' }, 'watch');
+    const states = world.tap(
+      { kind: 'read', where: (m) => m.kind === 'read' && m.want === 'state' },
+      'watch',
+    );
     story.found(story.get('q'));
     const chosen = states.frames[0]?.to ?? '';
     world.freeze(chosen);
@@ -129,7 +138,11 @@ describe('a row that fails its checksum (I14)', () => {
     story.written(story.put('p', 'X', { w: 3 }));
     story.settle();
     story.damage(A);
-    expect(story.failed(story.get('p', { r: 3, sloppy: false }))).toMatchObject({ need: 3, got: 2, from: 'owners' });
+    expect(story.failed(story.get('p', { r: 3, sloppy: false }))).toMatchObject({
+      need: 3,
+      got: 2,
+      from: 'owners',
+    });
     story.settle();
     expect(story.row(A)?.suspect).toBe(false);
     expect(story.found(story.get('p', { r: 3, sloppy: false })).values).toEqual(['X']);
@@ -210,6 +223,19 @@ describe('a session read: at least this new, or 503', () => {
     world.restart(A);
     world.run(3_000);
     expect(story.found(story.get('q', { context })).values).toEqual(['X']);
+  });
+
+  it('does not give way to the older value that is all there is', () => {
+    const story = new Story({ seed: 33, storage: 3 });
+    const { world, A, B, C } = story;
+    const first = story.written(story.put('p', 'X', { w: 3 }));
+    world.isolate(C);
+    const context = story.written(story.put('p', 'Y', { context: first }));
+    for (const owner of [A, B]) world.crash(owner);
+    world.heal();
+    world.run(3_000);
+    expect(story.found(story.get('q')).values).toEqual(['X']);
+    expect(story.failed(story.get('q', { context }))).toMatchObject({ code: 'quorum_unavailable' });
   });
 
   it('takes what has superseded it for new enough', () => {

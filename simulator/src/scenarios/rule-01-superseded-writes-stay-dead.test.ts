@@ -65,6 +65,28 @@ describe('a write that was superseded stays dead when another attempt at it turn
     expect([story.holds(A), story.holds(B), story.holds(C)]).toEqual([[], [], []]);
   });
 
+  it('when those who took the delete had never met the write, and whom the reader met is gone', () => {
+    const story = new Story({ seed: 4 });
+    const { world, A, B, C } = story;
+    const lost = world.tap({ from: A, to: 'p', kind: 'led' }, 'drop');
+    const copies = world.tap({ kind: 'merge' }, 'drop');
+    const put = story.put('p', 'X', { w: 1, timeoutMs: 1_000 });
+    world.until(() => lost.seen > 0, 1_000);
+    world.isolate(A);
+    story.written(put);
+    const read = story.found(story.get('q'));
+    expect(read.values).toEqual(['X']);
+    world.run(2_000);
+    copies.stop();
+    expect([story.holds(A), story.holds(B), story.holds(C)]).toEqual([['X'], ['X'], []]);
+    world.crash(B);
+    story.written(story.remove('q', { context: read.context }));
+    world.heal();
+    world.run(4_000);
+    for (const via of world.coordinators) expect(story.found(story.get(via)).values).toEqual([]);
+    expect(story.holds(A)).toEqual([]);
+  });
+
   it('in whatever order the replicas learn of the two dots and the delete', () => {
     for (const first of [0, 1, 2]) {
       const { story } = twinAttempts(10 + first);

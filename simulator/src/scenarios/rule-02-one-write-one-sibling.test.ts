@@ -18,7 +18,10 @@ describe('a write is one sibling, however often it was tried (rules 2 and 14)', 
   it('when the retry is led by a replica that has not seen the first attempt', () => {
     const story = new Story({ seed: 2 });
     const { world, A } = story;
-    world.cut('p', world.storage.filter((node) => node !== A));
+    world.cut(
+      'p',
+      world.storage.filter((node) => node !== A),
+    );
     const first = story.put('p', 'X', { idempotencyKey: 'order-7', timeoutMs: 500 });
     expect(story.failed(first)).toMatchObject({ outcome: 'unknown' });
     world.cut('q', A);
@@ -37,7 +40,9 @@ describe('a write is one sibling, however often it was tried (rules 2 and 14)', 
   it('and the same key with another body is refused by a lead that knows the first', () => {
     const story = new Story({ seed: 3 });
     story.written(story.put('p', 'X', { idempotencyKey: 'order-7' }));
-    expect(story.failed(story.put('q', 'Y', { idempotencyKey: 'order-7' }))).toEqual({ code: 'idempotency_mismatch' });
+    expect(story.failed(story.put('q', 'Y', { idempotencyKey: 'order-7' }))).toEqual({
+      code: 'idempotency_mismatch',
+    });
     expect(story.found(story.get('q', { r: 3 })).values).toEqual(['X']);
   });
 
@@ -75,5 +80,21 @@ describe('a write is one sibling, however often it was tried (rules 2 and 14)', 
     expect(story.stateAt(B)?.siblings[0]?.dots).toHaveLength(2);
     story.written(story.put('q', 'Y', { context }));
     expect(story.found(story.get('p', { r: 3 })).values).toEqual(['Y']);
+  });
+
+  it('which a session finds though the lead of one attempt died with its dot', () => {
+    const story = new Story({ seed: 6, storage: 3 });
+    const { world, A, B, C } = story;
+    const late = world.tap({ from: A, to: 'p', kind: 'led' }, 'hold');
+    const put = story.put('p', 'X', { w: 3, timeoutMs: 2_000 });
+    world.until(() => story.holds(C).length > 0, 2_000);
+    late.release();
+    const context = story.written(put);
+    expect(context.history.actors).toHaveLength(2);
+    world.run(10);
+    world.crash(A);
+    world.run(3_000);
+    expect([story.holds(B), story.holds(C)]).toEqual([['X'], ['X']]);
+    expect(story.found(story.get('q', { context })).values).toEqual(['X']);
   });
 });

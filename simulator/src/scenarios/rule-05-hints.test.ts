@@ -13,16 +13,24 @@ describe('a fallback keeps one state for each key, and owes it (rules 5 and 6)',
     world.crash(B);
     world.crash(C);
     world.run(3_000);
-    // D leads, for the slot of A again; then for that of B.
     story.written(story.put('p', 'led by D', { w: 1 }));
-    world.restart(C);
+    // A and C are back, and A is told nothing of its hints before D has one for B as well.
+    const offers = world.tap({ from: D, kind: 'hintOffer' }, 'drop');
     world.restart(A);
+    world.restart(C);
     world.until(() => world.usable('p').length === 3, 5_000);
     story.written(story.put('p', 'for B'));
+    story.settle(100);
+    expect(story.row(D, 'hints')?.owed).toBe(0b011);
+    expect(world.store(D).count('hints')).toBe(1);
+
+    offers.stop();
     world.restart(B);
     world.run(3_000);
     story.untilDrained();
-    expect(story.found(story.get('q', { r: 3 })).values).toEqual(['for A', 'for B', 'led by D']);
+    const all = ['for A', 'for B', 'led by D'];
+    expect([story.holds(A), story.holds(B)]).toEqual([all, all]);
+    expect(story.found(story.get('q', { r: 3 })).values).toEqual(all);
     expect(world.alarms).toEqual([]);
   });
 
@@ -46,7 +54,10 @@ describe('a fallback keeps one state for each key, and owes it (rules 5 and 6)',
     world.run(3_000);
     story.untilDrained();
     expect(story.holds(A)).toEqual(['X', 'Y']);
-    expect([story.holds(B), story.holds(C)]).toEqual([['X', 'Y'], ['X', 'Y']]);
+    expect([story.holds(B), story.holds(C)]).toEqual([
+      ['X', 'Y'],
+      ['X', 'Y'],
+    ]);
   });
 
   it('over a restart of its own', () => {
@@ -110,7 +121,9 @@ describe('a fallback keeps one state for each key, and owes it (rules 5 and 6)',
     world.restart(A);
     world.run(3_000);
     story.untilDrained();
-    keys.forEach((key, i) => expect(story.holds(A, key).length === 0 || story.holds(A, key)[0] === `value ${i}`).toBe(true));
+    keys.forEach((key, i) =>
+      expect(story.holds(A, key).length === 0 || story.holds(A, key)[0] === `value ${i}`).toBe(true),
+    );
     expect(world.store(A).count('rows')).toBe(held);
   });
 });
@@ -152,6 +165,9 @@ describe('a fallback that is full', () => {
     story.settle(100);
     const second = story.anotherKey();
     story.written(story.put('p', 'second', { key: second, w: 3 }));
-    expect([story.stateAt(D, 'hints', second), story.stateAt(E, 'hints', second)?.siblings.length]).toEqual([undefined, 1]);
+    expect([story.stateAt(D, 'hints', second), story.stateAt(E, 'hints', second)?.siblings.length]).toEqual([
+      undefined,
+      1,
+    ]);
   });
 });

@@ -62,7 +62,10 @@ describe('an existing key is never "not found" because those who answered hold n
       const story = onlyC(5);
       story.world.run(waitMs);
       const empty = story.anotherKey();
-      expect(story.failed(story.remove('p', { key: empty }))).toMatchObject({ ...unavailable, outcome: 'none' });
+      expect(story.failed(story.remove('p', { key: empty }))).toMatchObject({
+        ...unavailable,
+        outcome: 'none',
+      });
       // Of a key that C has, it deletes what C has.
       expect(story.answer(story.remove('p')).kind).toBe('written');
       story.world.heal();
@@ -71,6 +74,21 @@ describe('an existing key is never "not found" because those who answered hold n
       expect(story.found(story.get('p', { r: 3 })).values).toEqual([]);
     });
   }
+
+  it('also when fallbacks hold a tombstone of it: they are no owners', () => {
+    const story = onlyC(7);
+    const { world, A, B, C } = story;
+    world.cut([C, ...story.fallbacks], [A, B]);
+    world.cut('q', [C, ...story.fallbacks]);
+    world.run(4_000);
+    // Deleted on this side, and written anew on the other.
+    const { context } = story.found(story.get('p'));
+    story.written(story.remove('p', { context, w: 3 }));
+    story.written(story.put('q', 'anew', { context, sloppy: false }));
+    expect(story.failed(story.get('p'))).toMatchObject(unavailable);
+    expect(story.failed(story.put('p', 'Y', { condition: { kind: 'absent' } }))).toMatchObject(unavailable);
+    expect(story.failed(story.remove('p'))).toMatchObject(unavailable);
+  });
 
   it('while R owners that have nothing may say so', () => {
     const story = new Story({ seed: 6 });
@@ -81,29 +99,33 @@ describe('an existing key is never "not found" because those who answered hold n
   });
 });
 
-describe('a write that only a holder of hints has, is found (rule 7)', () => {
-  /**
-   * X is on C and on the two last fallbacks, which stand in for A and B. Then C dies, A and B are back, and so is D, the
-   * first fallback, which has nothing.
-   */
-  function hintOwed(seed: number) {
-    const story = new Story({ seed, storage: 6 });
-    const { world, A, B, C, D } = story;
-    world.cut('p', [A, B]);
-    world.cut([A, B], [C, ...story.fallbacks]);
-    world.crash(D);
-    world.run(4_000);
-    const context = story.written(story.put('p', 'X', { w: 2 }));
-    story.settle(100);
-    expect(story.fallbacks.map((node) => story.stateAt(node, 'hints')?.siblings.length)).toEqual([undefined, 1, 1]);
-    world.crash(C);
-    world.restart(D);
-    // Nothing is pulled yet: the pages are lost.
-    world.tap({ kind: 'hintPage' }, 'drop');
-    world.heal();
-    return { story, context };
-  }
+/**
+ * X is on C and on the two last fallbacks, which stand in for A and B. Then C dies, A and B are back, and so is D, the
+ * first fallback, which has nothing.
+ */
+function hintOwed(seed: number) {
+  const story = new Story({ seed, storage: 6 });
+  const { world, A, B, C, D } = story;
+  world.cut('p', [A, B]);
+  world.cut([A, B], [C, ...story.fallbacks]);
+  world.crash(D);
+  world.run(4_000);
+  const context = story.written(story.put('p', 'X', { w: 2 }));
+  story.settle(100);
+  expect(story.fallbacks.map((node) => story.stateAt(node, 'hints')?.siblings.length)).toEqual([
+    undefined,
+    1,
+    1,
+  ]);
+  world.crash(C);
+  world.restart(D);
+  // Nothing is pulled yet: the pages are lost.
+  world.tap({ kind: 'hintPage' }, 'drop');
+  world.heal();
+  return { story, context };
+}
 
+describe('a write that only a holder of hints has, is found (rule 7)', () => {
   it('by a read with its context, as soon as the owners are back and before they were offered anything', () => {
     for (let seed = 10; seed < 30; seed++) {
       const { story, context } = hintOwed(seed);

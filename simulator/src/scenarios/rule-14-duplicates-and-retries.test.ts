@@ -126,19 +126,19 @@ describe('what a client is told of a write that failed (rules 12 and 14)', () =>
   });
 });
 
-describe('when another lead is tried (rule 14)', () => {
-  const secondLeadAfterMs = (seed: number, timeoutMs: number) => {
-    const story = new Story({ seed });
-    const { world, A } = story;
-    const leads = world.tap({ kind: 'lead' }, 'watch');
-    world.tap({ from: A, to: 'p', kind: 'led' }, 'drop');
-    const put = story.put('p', 'X', { timeoutMs });
-    world.until(() => leads.seen === 2, timeoutMs);
-    const afterMs = world.nowMs - put.askedMs;
-    story.written(put);
-    return afterMs;
-  };
+const secondLeadAfterMs = (seed: number, timeoutMs: number) => {
+  const story = new Story({ seed });
+  const { world, A } = story;
+  const leads = world.tap({ kind: 'lead' }, 'watch');
+  world.tap({ from: A, to: 'p', kind: 'led' }, 'drop');
+  const put = story.put('p', 'X', { timeoutMs });
+  world.until(() => leads.seen === 2, timeoutMs);
+  const afterMs = world.nowMs - put.askedMs;
+  story.written(put);
+  return afterMs;
+};
 
+describe('when another lead is tried (rule 14)', () => {
   it('on silence: a quarter of the timeout later', () => {
     expect(secondLeadAfterMs(20, 4_000)).toBeGreaterThanOrEqual(1_000);
     expect(secondLeadAfterMs(20, 4_000)).toBeLessThan(1_600);

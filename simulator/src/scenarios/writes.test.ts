@@ -26,7 +26,10 @@ describe('a condition is checked on what the coordinator reads (rule 17)', () =>
     story.written(story.put('p', 'X'));
     const condition = { kind: 'matches' as const, etags: [etag(story)] };
     story.written(story.put('q', 'Y'));
-    expect(story.failed(story.put('p', 'Z', { condition }))).toEqual({ code: 'precondition_failed', etag: etag(story) });
+    expect(story.failed(story.put('p', 'Z', { condition }))).toEqual({
+      code: 'precondition_failed',
+      etag: etag(story),
+    });
     const { context } = story.found(story.get('p'));
     story.written(story.remove('p', { context }));
     expect(story.failed(story.put('p', 'Z', { condition: { kind: 'matches', etags: ['*'] } }))).toEqual({
@@ -164,7 +167,11 @@ describe('fewer members than N (rule 24)', () => {
       outcome: 'none',
     });
     expect(leads.seen).toBe(0);
-    expect(story.failed(story.get('p', { r: 3 }))).toMatchObject({ code: 'quorum_unavailable', need: 3, got: 2 });
+    expect(story.failed(story.get('p', { r: 3 }))).toMatchObject({
+      code: 'quorum_unavailable',
+      need: 3,
+      got: 2,
+    });
     story.written(story.put('p', 'X'));
     expect(story.found(story.get('q')).values).toEqual(['X']);
     expect(story.owners).toHaveLength(2);

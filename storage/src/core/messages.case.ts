@@ -32,7 +32,7 @@ const dots = fc.array(fc.record({ actor: name.map((of) => `${of}.AAAAAAAAAAA.1`)
 const sole = fc.array(fc.nat({ max: 5 }).map(writeIdOf), { maxLength: 3 });
 const owedSlots = fc.oneof(fc.nat({ max: 7 }), fc.nat({ max: 255 }));
 // Sound in the receiver's clock, which these tests keep low, or anything.
-const deadlineMs = fc.oneof({ weight: 5, arbitrary: fc.integer({ min: 5000, max: 50_000 }) }, number);
+const deadlineMs = fc.oneof({ weight: 12, arbitrary: fc.integer({ min: 5000, max: 50_000 }) }, number);
 const id = fc.oneof(fc.nat({ max: 30 }), number);
 const kind = <const K extends string>(of: K) => fc.constant(of);
 const signature = fc.record({ config: digest, name, disk: kind('0'.repeat(32)), seal: digest });
@@ -54,12 +54,12 @@ const lead = fc
     owedSlots,
     n: fc.nat({ max: 9 }),
     keyed: fc.boolean(),
-    siblingsMax: fc.constantFrom(0, 2, 1000),
+    siblingsMax: fc.constantFrom(0, 1000, 1000, 1000),
   })
   .map(({ n, ...more }): Message => ({ kind: 'lead', ...leadOf(copyOf(n), emptyContext, more) }));
 
 export const messages: fc.Arbitrary<Message> = fc.oneof(
-  { weight: 4, arbitrary: lead },
+  { weight: 6, arbitrary: lead },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -130,8 +130,8 @@ export const senders = fc.record({
   role: fc.constantFrom('storage' as const, 'coordinator' as const),
   name,
   boot: fc.constantFrom('AAAAAAAAAAA', 'BBBBBBBBBBB'),
-  life: fc.oneof({ weight: 5, arbitrary: kind('this') }, fc.constantFrom('another', 'any')),
-  epoch: fc.oneof({ weight: 8, arbitrary: kind('this') }, fc.constantFrom('older', 'newer')),
+  life: fc.oneof({ weight: 12, arbitrary: kind('this') }, fc.constantFrom('another', 'any')),
+  epoch: fc.oneof({ weight: 12, arbitrary: kind('this') }, fc.constantFrom('older', 'newer')),
 });
 
 export type Sender = typeof senders extends fc.Arbitrary<infer T> ? T : never;

@@ -1,5 +1,5 @@
 import { contextOf } from '@circlet/shared/causality/context.ts';
-import { makeActor } from '@circlet/shared/causality/dot.ts';
+import { compareDots, makeActor } from '@circlet/shared/causality/dot.ts';
 import { historyOf } from '@circlet/shared/causality/history.ts';
 import { emptyState } from '@circlet/shared/causality/key-state.ts';
 import { assemble } from '@circlet/shared/causality/parts.ts';
@@ -109,6 +109,24 @@ describe('a merge', () => {
     }
     expect(made.events('a').filter((event) => event === 'bad_state')).toHaveLength(3);
     expect(isUntouched(a)).toBe(true);
+  });
+
+  // Each of the two states is sound, and their merge could be written but never read again.
+  it('that gives one write more dots than a row may hold is dropped, and the key goes on', () => {
+    const { made, a } = five();
+    const attempts = (first: number) => {
+      const dots = Array.from({ length: 40 }, (_, i) => ({
+        actor: makeActor('b', 'AAAAAAAAAAA', first + i),
+        counter: 1,
+      }));
+      const sibling = { ...copyOf(1), dots: dots.toSorted(compareDots) };
+      return merge(made, { ...emptyState, siblings: [sibling], history: historyOf(dots) });
+    };
+    expect(made.ask(a, attempts(100))).toMatchObject([{ kind: 'merged' }]);
+    expect(made.ask(a, attempts(200))).toEqual([]);
+    expect(made.events('a')).toEqual(['bad_state']);
+    expect(made.ask(a, lead(made, copyOf(2)))).toMatchObject([{ outcome: 'minted' }]);
+    expect(writes(stored(a))).toEqual([1, 2]);
   });
 
   it('with a dot of this very life that was never issued is refused, with an alarm', () => {

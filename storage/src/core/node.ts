@@ -585,6 +585,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
       this.refuse(from, message, 'incomplete');
       return;
     }
+    if (result.kind === 'overfull') throw new DecodeError('too many dots of one write');
     this.mutations++;
     if (result.row !== undefined) this.write(isOwner, at, before, result.row);
     this.alarmOnDoubleDots(result.doubleDots);
@@ -665,7 +666,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
         this.effects.push(notice('alarm', 'identity_clone', { name: this.options.name }));
         return;
       }
-      if (result.kind === 'incomplete') continue;
+      if (result.kind !== 'merged') continue;
       if (result.row !== undefined) this.write(true, at, before, result.row);
       this.alarmOnDoubleDots(result.doubleDots);
       taken.push(entry);

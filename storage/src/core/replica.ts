@@ -11,6 +11,7 @@ import {
 } from '@circlet/shared/causality/key-state.ts';
 import { completed, type StatePart } from '@circlet/shared/causality/parts.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
+import { DOTS_PER_WRITE_MAX } from '@circlet/shared/protocol/limits.ts';
 import type { Lead, Led, RefusalReason } from '@circlet/shared/protocol/replica.ts';
 import { type Row, seal, soleOf, stateOf } from './row.ts';
 
@@ -133,6 +134,8 @@ export type MergeResult =
   | { readonly kind: 'merged'; readonly row?: Row; readonly doubleDots: number }
   /** The part needs others that have not arrived. */
   | { readonly kind: 'incomplete' }
+  /** More attempts at one write than there can be: a row with them could be written, and never read again. */
+  | { readonly kind: 'overfull' }
   /** The state holds a dot of this very life that was never issued: somebody else runs under our identity. */
   | { readonly kind: 'clone' };
 
@@ -155,6 +158,9 @@ export function mergeInto(
   if (incoming === undefined) return { kind: 'incomplete' };
   const allSole = new Set([...sole, ...soleOf(state, row?.sole ?? 0)]);
   const merged = merge(state, incoming, allSole);
+  if (merged.state.siblings.some(({ dots }) => dots.length > DOTS_PER_WRITE_MAX)) {
+    return { kind: 'overfull' };
+  }
   const next: Row = {
     ...seal(minter.digestKey, merged.state, allSole),
     own: row?.own,

@@ -135,6 +135,18 @@ describe('durability', () => {
     store.close();
   });
 
+  it('is read back and not believed: a store that is not durable is not opened', () => {
+    const store = open(freshPath());
+    const assertDurable: unknown = Reflect.get(store, 'assertDurable');
+    assert(typeof assertDurable === 'function', 'a store asserts that it is durable');
+    expect(() => Reflect.apply(assertDurable, store, ['file'])).not.toThrow();
+    inside(store).exec('PRAGMA synchronous = NORMAL');
+    expect(() => Reflect.apply(assertDurable, store, ['file'])).toThrow(
+      'PRAGMA synchronous is 1 where 2 is needed',
+    );
+    store.close();
+  });
+
   it('needs no second file after a clean stop', () => {
     const path = freshPath();
     const store = open(path);

@@ -186,9 +186,7 @@ export class SqliteStore implements Store {
   hasRoom(): boolean {
     this.begin();
     try {
-      // Two transactions: a record that is written and removed in one never reaches the disk.
       this.writeMeta('room', new Uint8Array(ROOM_BYTES));
-      this.commit();
       this.writeMeta('room', NO_KEY);
       this.commit();
       return true;
