@@ -28,9 +28,9 @@ it('goes on within 50 ms when a storage process is killed under load, and fails 
   const lists = await Promise.all(keys.map((key) => preferenceList(url, 'load', key)));
   const affected = new Set(keys.filter((_, i) => lists[i]?.slice(0, 3).includes(victim)));
   const done: Done[] = [];
-  let stopped = false;
+  const load = { stopped: false };
   const client = async (n: number): Promise<void> => {
-    for (let i = n; !stopped; i += CLIENTS) {
+    for (let i = n; !load.stopped; i += CLIENTS) {
       const key = keys[i % keys.length] as string;
       const startedMs = performance.now();
       const isPut = Math.floor(i / CLIENTS) % 2 === 0;
@@ -48,7 +48,7 @@ it('goes on within 50 ms when a storage process is killed under load, and fails 
   const killedMs = performance.now();
   await cluster.supervisor.kill(victim);
   await until('30 s have passed', () => Promise.resolve(performance.now() - killedMs > UNDER_LOAD_MS), UNDER_LOAD_MS + 10_000);
-  stopped = true;
+  load.stopped = true;
   await Promise.all(clients);
 
   const after = done.filter(({ endedMs }) => endedMs >= killedMs);

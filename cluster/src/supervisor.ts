@@ -70,7 +70,7 @@ export class Supervisor {
   async down(): Promise<void> {
     const { coordinators, storage, nats } = this.layout;
     for (const group of [coordinators, storage, nats]) {
-      await Promise.all(group.map(({ name }) => this.children.get(name)?.stop(STOP_WITHIN_MS)));
+      await Promise.all(group.map(async ({ name }) => this.children.get(name)?.stop(STOP_WITHIN_MS)));
     }
   }
 
@@ -101,8 +101,9 @@ export class Supervisor {
   private async ready(name: string): Promise<void> {
     const url = this.readyUrl(name);
     const child = this.running(name);
+    if (url === undefined) return;
     const deadline = Date.now() + READY_WITHIN_MS;
-    while (url !== undefined && !(await answersOk(url))) {
+    while (!(await answersOk(url))) {
       if (child.hasExited) throw new Error(`${name} ended before it was ready:\n${tail(child.spec.logFile)}`);
       if (Date.now() > deadline) throw new Error(`${name} was not ready in ${READY_WITHIN_MS / 1000} s:\n${tail(child.spec.logFile)}`);
       await new Promise((wake) => setTimeout(wake, POLL_MS));

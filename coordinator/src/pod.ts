@@ -56,7 +56,7 @@ export class CoordinatorPod implements CoordinatorPort {
         if (event.kind === 'request') this.settle(event.request.id, INTERNAL_UNSENT);
       },
       discarded: () => {
-        for (const id of [...this.waiting.keys()]) this.settle(id, INTERNAL);
+        for (const id of this.waiting.keys()) this.settle(id, INTERNAL);
       },
     });
   }

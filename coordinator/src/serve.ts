@@ -4,7 +4,6 @@ import type { Notice } from '@circlet/shared/machine.ts';
 import { createApp } from './http/app.ts';
 import { Health } from './http/health.ts';
 import { serveHttp } from './http/server.ts';
-import type { Health as PodHealth, HealthReport } from '@circlet/otel/health-server.ts';
 import type { CoordinatorPod } from './pod.ts';
 
 /** A coordinator pod's HTTP API on a port: the same for a process of its own and for a cluster in one process. */
@@ -20,7 +19,7 @@ export interface ApiOptions {
 
 export interface Api {
   readonly port: number;
-  readonly health: PodHealth;
+  readonly health: Health;
   /** Not ready at once; then takes no new connection and lets requests finish for `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
@@ -42,19 +41,10 @@ export async function serveApi({ pod, secrets, host, port, connectionsMax, notic
   const server = await serveHttp(app, { host, port, log: notice, randomBytes, bounds: { connectionsMax } });
   return {
     port: server.port,
-    health: reportsOf(new Health(pod.cluster, draining)),
+    health: new Health(pod.cluster, draining),
     close: (graceMs) => {
       isDraining = true;
       return server.close(graceMs);
     },
-  };
-}
-
-function reportsOf(health: Health): PodHealth {
-  const report = ({ body }: ReturnType<Health['live']>) => JSON.parse(String(body)) as HealthReport;
-  return {
-    startup: () => report(health.startup()),
-    live: () => report(health.live()),
-    ready: () => report(health.ready()),
   };
 }

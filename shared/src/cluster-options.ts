@@ -71,7 +71,7 @@ export function foundingConfig(
 ): FoundingConfig | undefined {
   if (initialMembers.length === 0) return undefined;
   if ((vnodes & (vnodes - 1)) !== 0) throw new OptionError(`--vnodes: expected a power of two, not ${vnodes}`);
-  const members = initialMembers.map(parseMember).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const members = initialMembers.map(parseMember).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const twice = members.find((member, i) => member.name === members[i - 1]?.name);
   if (twice !== undefined) throw new OptionError(`--initial-members: ${twice.name} is there twice`);
   return { cluster, vnodes, replicas, members };

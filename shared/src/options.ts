@@ -98,10 +98,14 @@ export function helpText(table: OptionTable): string {
   return Object.entries(table)
     .map(([name, of]) => {
       const argument = of.kind === 'flag' ? '' : ' VALUE';
-      const fallback = of.fallback === undefined || of.fallback === false ? '' : ` (default ${String(of.fallback)})`;
+      const fallback = of.fallback === undefined || of.fallback === false ? '' : ` (default ${describe(of.fallback)})`;
       return `  --${flagName(name)}${argument}, ${envName(name)}\n      ${of.help}${fallback}`;
     })
     .join('\n');
+}
+
+function describe(fallback: unknown): string {
+  return Array.isArray(fallback) ? fallback.join(',') || 'none' : `${fallback as string | number}`;
 }
 
 function parseArgs(table: OptionTable, args: readonly string[]): ReadonlyMap<string, string> {

@@ -27,10 +27,10 @@ export class Prng {
     const t = s1 << 9;
     s[2] = s2 ^ s0;
     s[3] = s3 ^ s1;
-    s[1] = s1 ^ (s[2] as number);
-    s[0] = s0 ^ (s[3] as number);
-    s[2] = (s[2] as number) ^ t;
-    s[3] = ((s[3] as number) << 11) | ((s[3] as number) >>> 21);
+    s[1] = s1 ^ s[2];
+    s[0] = s0 ^ s[3];
+    s[2] ^= t;
+    s[3] = (s[3] << 11) | (s[3] >>> 21);
     return result;
   }
 

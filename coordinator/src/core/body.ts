@@ -25,7 +25,8 @@ export function encodeBody({ contentType, meta, value }: Body): Uint8Array {
     writeText(writer, text);
   }
   writer.bytes(value);
-  return writer.finish();
+  // The writer is this body's own: no copy is needed to keep what it holds.
+  return writer.view();
 }
 
 /** The value is a view into `bytes`. Throws DecodeError: the body was damaged, or written by a newer version. */

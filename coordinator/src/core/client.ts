@@ -88,6 +88,6 @@ export type Failure =
   | { readonly code: 'stale_replicas' }
   /** What was read does not meet the condition; the tag of what is there. */
   | { readonly code: 'precondition_failed'; readonly etag: string | undefined }
-  | { readonly code: 'too_many_siblings' | 'idempotency_mismatch' }
+  | { readonly code: 'too_many_siblings' | 'history_full' | 'idempotency_mismatch' }
   | { readonly code: 'overloaded'; readonly outcome: Outcome | undefined; readonly retryAfterMs: number }
   | { readonly code: 'internal'; readonly outcome: Outcome | undefined };

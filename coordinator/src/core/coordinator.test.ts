@@ -81,6 +81,7 @@ class Rig {
       name,
       boot: `boot-${name}`,
       toBoot: undefined,
+      number: 0,
       epoch: 1,
       topology: ring.digest,
       ...header,

@@ -145,7 +145,7 @@ describe('a read of replicas that differ', () => {
     desk.refuse(operation, 'b', 'read', 'unreachable');
     desk.refuse(operation, 'c', 'read', 'unreachable');
     expect(failures(reading)).toEqual([
-      { code: 'quorum_unavailable', kind: 'impossible', need: 2, got: 1, from: 'owners', outcome: undefined },
+      { code: 'quorum_unavailable', need: 2, got: 1, from: 'owners', outcome: undefined },
     ]);
   });
 

@@ -15,7 +15,7 @@ import type { FullKey } from '@circlet/shared/ring/key.ts';
 import { positionOf, vnodeOf } from '@circlet/shared/ring/position.ts';
 import type { Failure, Quorum, Reading } from './client.ts';
 import { type Desk, mergeQuestions, type Operation, type Reply, type Setback } from './desk.ts';
-import { readVerdict, type Tally } from './quorum.ts';
+import { readVerdict, type Tally, type Verdict } from './quorum.ts';
 
 /**
  * One read (Dynamo, SOSP'07 section 4.5): the whole state from one owner, digests from the others; answer as soon as R of
@@ -298,7 +298,7 @@ export class ReadOperation implements Operation {
   }
 
   /** R cannot be met. A default R gives way to everything reachable, if that has anything to show (rule 7). */
-  private giveWay(desk: Desk, unmet: { need: number; got: number; from: 'any' | 'owners' }): void {
+  private giveWay(desk: Desk, { need, got, from }: Extract<Verdict, { kind: 'impossible' }>): void {
     const { quorum, atLeast } = this.options;
     this.orElse(desk, () => {
       const state = this.merged();
@@ -307,7 +307,7 @@ export class ReadOperation implements Operation {
       if (quorum.sloppy && !quorum.rIsFirm && ownersMet && isNew && liveSiblings(state).length > 0) {
         this.answer(desk, state);
       } else {
-        this.fail(desk, { code: 'quorum_unavailable', ...unmet, outcome: undefined });
+        this.fail(desk, { code: 'quorum_unavailable', need, got, from, outcome: undefined });
       }
     });
   }

@@ -304,7 +304,7 @@ export class WriteOperation implements Operation {
     attempt.status = 'refused';
     attempt.why = why;
     if (this.state !== undefined) return;
-    if (why === 'too_many_siblings' || why === 'idempotency_mismatch') {
+    if (why === 'too_many_siblings' || why === 'history_full' || why === 'idempotency_mismatch') {
       this.refusedForGood(desk, why);
       return;
     }
@@ -443,7 +443,7 @@ export class WriteOperation implements Operation {
     done(desk, { kind: 'written', context: contextWith(context, write.writeId, this.dots, this.sole) });
   }
 
-  private refusedForGood(desk: Desk, code: 'too_many_siblings' | 'idempotency_mismatch'): void {
+  private refusedForGood(desk: Desk, code: 'too_many_siblings' | 'history_full' | 'idempotency_mismatch'): void {
     if (this.outcome() === 'none') {
       this.fail(desk, { code });
     } else {

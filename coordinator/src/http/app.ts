@@ -7,7 +7,7 @@ import { Batch } from './batch.ts';
 import { type Bindings, type Call, callOf, routedPath } from './call.ts';
 import { Cluster } from './cluster.ts';
 import { ContextTokens } from './context-token.ts';
-import { Health } from './health.ts';
+import { Health, healthReply } from './health.ts';
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from './limits.ts';
 import { ObjectRequests } from './object-requests.ts';
 import { Objects } from './objects.ts';
@@ -57,12 +57,6 @@ export function createApp(options: AppOptions): App {
   );
 }
 
-/** What the second listener serves: health alone, so that it answers when the public port is full. */
-export function createHealthApp(options: Pick<AppOptions, 'port' | 'draining' | 'log' | 'randomBytes'>): App {
-  const health = healthHandlers(new Health(options.port.cluster, options.draining));
-  return mount(health, new BodyIntake(0), new ProblemReporter(options), options);
-}
-
 function handlersOf(
   options: AppOptions,
   limits: HttpLimits,
@@ -104,7 +98,11 @@ function handlersOf(
 }
 
 function healthHandlers(health: Health): Pick<Record<RouteId, Handler>, 'startup' | 'live' | 'ready'> {
-  return { startup: () => health.startup(), live: () => health.live(), ready: () => health.ready() };
+  return {
+    startup: () => healthReply(health.startup()),
+    live: () => healthReply(health.live()),
+    ready: () => healthReply(health.ready()),
+  };
 }
 
 /**
@@ -112,7 +110,7 @@ function healthHandlers(health: Health): Pick<Record<RouteId, Handler>, 'startup
  * promise. What every answer has in common happens in `serve`.
  */
 function mount(
-  handlers: Partial<Record<RouteId, Handler>>,
+  handlers: Record<RouteId, Handler>,
   intake: BodyIntake,
   reporter: ProblemReporter,
   { draining }: Pick<AppOptions, 'draining'>,
@@ -138,14 +136,13 @@ function mount(
     return toResponse(reply, call.method === 'HEAD', draining());
   };
 
-  const routes = ROUTES.filter(({ id }) => handlers[id] !== undefined);
-  for (const route of routes) {
+  for (const route of ROUTES) {
     const { id, method } = route;
     const handler = handlers[id];
-    if (handler === undefined || method === 'HEAD') continue;
+    if (method === 'HEAD') continue;
     app.on(method, patternOf(route), (c) => serve(c, id, handler));
   }
-  app.notFound((c) => serve(c, 'none', (call) => unrouted(call.path, routes)));
+  app.notFound((c) => serve(c, 'none', (call) => unrouted(call.path, ROUTES)));
   return app;
 }
 

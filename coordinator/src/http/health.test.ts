@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { createHealthApp } from './app.ts';
 import { type TestApp, testApp } from './app.case.ts';
 import { healthSchema } from './health.ts';
 import { NODES, pulse } from './memory-port.case.ts';
@@ -64,12 +63,4 @@ describe('startup', () => {
     test.port.cluster.ring = undefined;
     expect(await check(test, 'startup')).toMatchObject({ code: 200 });
   });
-});
-
-it('the application of the second listener answers health and nothing else', async () => {
-  const app = createHealthApp(testApp().options);
-  for (const which of ['startup', 'live', 'ready']) expect((await check({ app }, which)).code).toBe(200);
-  expect((await app.request('/v1/kv/b/k')).status).toBe(404);
-  expect((await app.request('/v1/cluster')).status).toBe(404);
-  expect((await app.request('/healthz/live', { method: 'POST' })).status).toBe(405);
 });

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { type Health as PodHealth, type HealthReport, isHealthy, OK } from '@circlet/otel/health-server.ts';
 import type { ClusterView } from './port.ts';
 import { jsonReply, type Reply } from './reply.ts';
 
@@ -13,7 +14,7 @@ export const healthSchema = z
   })
   .meta({ id: 'Health' });
 
-export class Health {
+export class Health implements PodHealth {
   private readonly view: ClusterView;
   private readonly draining: () => boolean;
   private started = false;
@@ -23,26 +24,26 @@ export class Health {
     this.draining = draining;
   }
 
-  startup(): Reply {
+  startup(): HealthReport {
     // Once started it stays so: a bus that goes away later is a matter of readiness.
     this.started ||= this.view.ring !== undefined;
-    return answer({ topology: this.started ? OK : NO_TOPOLOGY });
+    return { checks: { topology: this.started ? OK : NO_TOPOLOGY } };
   }
 
   /** That this runs at all is the check: the event loop turns. */
-  live(): Reply {
-    return answer({ eventLoop: OK });
+  live(): HealthReport {
+    return { checks: { eventLoop: OK } };
   }
 
-  ready(): Reply {
+  ready(): HealthReport {
     const { ring, connected } = this.view;
     const usable = ring?.topology.members.some(({ name }) => this.isUsable(name)) ?? false;
-    return answer({
+    return { checks: {
       topology: ring === undefined ? NO_TOPOLOGY : OK,
       bus: connected ? OK : 'not connected to NATS',
       storage: usable ? OK : 'no storage pod can be used',
       draining: this.draining() ? 'shutting down' : OK,
-    });
+    } };
   }
 
   private isUsable(name: string): boolean {
@@ -51,11 +52,11 @@ export class Health {
   }
 }
 
-const OK = 'ok';
 const NO_TOPOLOGY = 'no topology learnt yet';
 
-function answer(checks: Record<string, string>): Reply {
-  const isOk = Object.values(checks).every((check) => check === OK);
-  const body: z.infer<typeof healthSchema> = { status: isOk ? 'ok' : 'failing', checks };
-  return jsonReply(isOk ? 200 : 503, body, { 'Cache-Control': 'no-store' });
+/** The answer on the public port; the pod's own port gives the same. */
+export function healthReply(report: HealthReport): Reply {
+  const healthy = isHealthy(report);
+  const body: z.infer<typeof healthSchema> = { status: healthy ? OK : 'failing', checks: { ...report.checks } };
+  return jsonReply(healthy ? 200 : 503, body, { 'Cache-Control': 'no-store' });
 }

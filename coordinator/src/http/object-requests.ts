@@ -138,7 +138,7 @@ export class ObjectRequests {
     switch (answer.kind) {
       case 'written': {
         const etag = method === 'PUT' ? etagOf(etagKey, [answer.writeId]) : undefined;
-        return { kind: 'done', token: tokens.issue(key, recent(answer.context)), etag };
+        return { kind: 'done', token: tokens.issue(key, answer.context), etag };
       }
       case 'nothing': {
         // Nothing was ever there, or tombstones, which the client may name when it creates the key again.
@@ -156,17 +156,6 @@ export class ObjectRequests {
     }
   }
 }
-
-/**
- * A put adds itself to the context it was sent with. A client that goes on from put to put would carry all of them, until
- * no header holds them; what the last ones superseded is covered by their history, and closed by the writes themselves.
- */
-function recent({ history, writes }: Context): Context {
-  return { history, writes: writes.length > SEEN_WRITES_MAX ? writes.slice(-SEEN_WRITES_MAX) : writes };
-}
-
-/** As many as a get names of closed ones. */
-const SEEN_WRITES_MAX = 64;
 
 /** A tombstone's body is empty. */
 const NO_BODY = new Uint8Array(0);

@@ -638,6 +638,7 @@ describe('failures', () => {
       { code: 'timeout', need: 2, got: 1, outcome: 'unknown' },
     ],
     [{ code: 'too_many_siblings' }, 409, { code: 'too_many_siblings' }],
+    [{ code: 'history_full' }, 409, { code: 'history_full' }],
     [{ code: 'idempotency_mismatch' }, 422, { code: 'idempotency_mismatch' }],
     [{ code: 'precondition_failed', etag: '"a"' }, 412, { code: 'precondition_failed', etag: '"a"' }],
     [

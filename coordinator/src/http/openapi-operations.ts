@@ -80,6 +80,7 @@ const READ_PROBLEMS = ['quorum_unavailable', 'stale_replicas', 'overloaded', 'ti
 const WRITE_PROBLEMS = [
   'precondition_failed',
   'too_many_siblings',
+  'history_full',
   'idempotency_mismatch',
   'quorum_unavailable',
   'overloaded',

@@ -16,6 +16,7 @@ export const PROBLEMS = {
   method_not_allowed: { status: 405, title: 'The method is not allowed here' },
   request_timeout: { status: 408, title: 'The request took too long to arrive' },
   too_many_siblings: { status: 409, title: 'The key has too many concurrent values' },
+  history_full: { status: 409, title: 'The key has been overwritten too often under Idempotency-Keys' },
   precondition_failed: { status: 412, title: 'The precondition does not hold' },
   value_too_large: { status: 413, title: 'The value or body is too large' },
   unsupported_media_type: { status: 415, title: 'The encoding or media type is not supported' },
@@ -77,7 +78,7 @@ export const problemSchema = z
     type: z.string().describe('`urn:circlet:problem:` and the code.'),
     title: z.string(),
     status: z.int(),
-    code: z.enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]),
+    code: z.string().meta({ enum: Object.keys(PROBLEMS) }),
     detail: z.string().describe('For people; its wording may change.'),
     traceId: z.string().describe('Of the `traceparent` that was sent, else of this answer alone.'),
     reason: z.string().optional().describe('A finer code.'),
@@ -164,6 +165,12 @@ function explain(failure: Failure): Problem {
         code: 'too_many_siblings',
         detail:
           'The key has as many concurrent values as are allowed; nothing was written. Get the key, merge the values, and put the result with the Circlet-Context of that get.',
+      };
+    case 'history_full':
+      return {
+        code: 'history_full',
+        detail:
+          'The key remembers as many writes made under Idempotency-Keys as it can; nothing was written. It takes writes again after a reap round; until this version has them, use another key.',
       };
     case 'idempotency_mismatch':
       return {

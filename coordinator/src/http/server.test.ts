@@ -1,7 +1,10 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createHealthApp, type AppOptions } from './app.ts';
+import { serveHealth } from '@circlet/otel/health-server.ts';
+import { Telemetry } from '@circlet/otel/telemetry.ts';
+import type { AppOptions } from './app.ts';
+import { Health } from './health.ts';
 import { type TestApp, testApp } from './app.case.ts';
 import { type RawAnswer, RawClient } from './raw-client.case.ts';
 import { type HttpServer, type ServerBounds, serveHttp } from './server.ts';
@@ -479,13 +482,9 @@ describe('too many connections', () => {
   it('are not taken, and health still answers on its own port', async () => {
     const running = await start({ connectionsMax: 50 });
     const { options } = running;
-    const health = await serveHttp(createHealthApp(options), {
-      host: '127.0.0.1',
-      port: 0,
-      log: options.log,
-      randomBytes: options.randomBytes,
-    });
-    cleanups.push(() => health.close(0));
+    const own = new Health(options.port.cluster, options.draining);
+    const health = await serveHealth(own, new Telemetry(), '127.0.0.1', 0);
+    cleanups.push(async () => health.close());
     const idle = await Promise.all(Array.from({ length: 200 }, () => client(running.server)));
     await expect.poll(() => idle.filter(({ isClosed }) => !isClosed).length, { timeout: 5_000 }).toBe(50);
     const kept = idle.filter(({ isClosed }) => !isClosed);

@@ -121,13 +121,8 @@ function listenTo(server: Server, app: App, options: ServeOptions, bounds: Serve
     }
   });
   server.on('checkContinue', (incoming, outgoing) => {
-    // Until the body was asked for nobody knows whether it comes, so a connection that was refused ends.
-    const { shouldKeepAlive } = outgoing;
-    outgoing.shouldKeepAlive = false;
-    invitations.set(incoming, () => {
-      outgoing.shouldKeepAlive = shouldKeepAlive;
-      outgoing.writeContinue();
-    });
+    // Node ends a connection whose client was not invited: nobody knows whether the body will come.
+    invitations.set(incoming, () => outgoing.writeContinue());
     server.emit('request', incoming, outgoing);
   });
   server.on('clientError', (error: ParserError, socket: Socket) => {

@@ -64,8 +64,11 @@ export function parseSecrets(text: string, path: string): Secrets {
 
 /** The text of a fresh secrets file. */
 export function newSecrets(): string {
-  const key = () => randomBytes(32).toString('hex');
-  return `# Circlet secrets: keep private, give the same file to every pod of the cluster\ncluster ${key()}\ncontext k1 ${key()} sign\n`;
+  return `# Circlet secrets: keep private, give the same file to every pod of the cluster\ncluster ${newKey()}\ncontext k1 ${newKey()} sign\n`;
+}
+
+function newKey(): string {
+  return randomBytes(32).toString('hex');
 }
 
 const KEY_ID = /^[A-Za-z0-9]{1,8}$/;

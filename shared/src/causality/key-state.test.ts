@@ -257,7 +257,7 @@ describe('merging, in any execution', () => {
           }
         }
       }),
-      { numRuns: 2000, seed: 1 },
+      { numRuns: 5000, seed: 1 },
     );
     expect(count.false).toBeGreaterThan(20);
     expect(count.ended).toBeGreaterThan(20);

@@ -126,7 +126,7 @@ function joinDots(a: readonly Dot[], b: readonly Dot[]): readonly Dot[] {
 
 export function sortedIds(ids: readonly WriteId[]): readonly WriteId[] {
   if (ids.length <= 1) return ids;
-  return [...new Set(ids)].sort();
+  return [...new Set(ids)].toSorted();
 }
 
 export function findWrite(state: KeyState, writeId: WriteId): Sibling | undefined {

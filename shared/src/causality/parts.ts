@@ -70,8 +70,9 @@ export function completed(own: KeyState, { state, requires }: StatePart): KeySta
   if (requires.length === 0) return state;
   if (!requires.every((dot) => hasDot(own.history, dot))) return undefined;
   const carried = new Set(state.siblings.map(({ writeId }) => writeId));
+  const required = new Set(requires.map(({ actor, counter }) => `${actor}@${counter}`));
   const assumed = own.siblings.flatMap((sibling) => {
-    const dots = sibling.dots.filter((dot) => requires.some((needed) => compareDots(needed, dot) === 0));
+    const dots = sibling.dots.filter(({ actor, counter }) => required.has(`${actor}@${counter}`));
     return dots.length === 0 || carried.has(sibling.writeId) ? [] : [{ ...sibling, dots }];
   });
   return assemble([only(assumed), state]);

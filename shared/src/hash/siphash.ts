@@ -115,10 +115,10 @@ export function siphash(key: SipKey, data: Uint8Array, start = 0, end = data.len
   absorb(low, high);
 
   const digest = new Uint8Array(16);
-  v[4] = (v[4] as number) ^ 0xee;
+  v[4] ^= 0xee;
   rounds(4);
   emit(digest, 0);
-  v[2] = (v[2] as number) ^ 0xdd;
+  v[2] ^= 0xdd;
   rounds(4);
   emit(digest, 8);
   return digest;

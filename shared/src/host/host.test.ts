@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FRAME_BYTES_MAX } from '../protocol/limits.ts';
 import type { Message } from '../protocol/message.ts';
-import { bootOf, type Effect, echo, frameOf, merge, PEER, Rig, read, toP } from './rig.case.ts';
+import { bootOf, type Effect, echo, frameOf, MARK, merge, PEER, Rig, read, toP } from './rig.case.ts';
 
 const say = (event: string): Effect => ({ kind: 'notify', notice: { level: 'info', event } });
 const sendTo = (name: string, message: Message): Effect => ({
@@ -351,8 +351,7 @@ describe('undelivered', () => {
     };
     rig.arrive(echo(0));
     rig.settle();
-    const tokens = rig.frames.map(({ token }) => token);
-    rig.bus.undelivered(tokens[0] ?? -1);
+    rig.bus.undelivered(rig.frames[0]?.token ?? -1);
     rig.bus.undelivered(99_999);
     rig.settle();
     expect(seen).toEqual([{ kind: 'undelivered', to: toP, ids: [11, 12] }]);
@@ -481,20 +480,21 @@ describe('frames that are not for us, or none', () => {
     rig.settle();
     expect(rig.notices).toEqual([{ level: 'warn', event: 'bad_frame', fields }]);
     expect(rig.log).toEqual(['notice bad_frame']);
-    rig.bus.frame(good);
+    // Even if its header could be read: that number is used up, the next is not.
+    rig.bus.frame(frameOf({ ...PEER, number: 1 }, read(1), echo(2)));
     rig.settle();
     expect(rig.log).toContain('handle read');
   });
 
   it('with counters above 2^53, or lengths beyond the frame, are refused unread', () => {
-    const head = frameOf(PEER);
-    const evil = (tag: number, ...body: readonly number[]) =>
-      Uint8Array.of(...head, tag, body.length, 0, 0, 0, ...body);
     const rig = new Rig().started();
-    rig.bus.frame(evil(8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0));
-    rig.bus.frame(evil(7, 1, 200, 1));
-    rig.bus.frame(evil(14, 0xff, 0xff, 0xff, 0xff, 0x0f));
-    rig.bus.frame(Uint8Array.of(...head, 8, 0xff, 0xff, 0xff, 0xff));
+    const evil = [
+      [8, 9, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],
+      [7, 3, 0, 0, 0, 1, 200, 1],
+      [14, 5, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f],
+      [8, 0xff, 0xff, 0xff, 0xff],
+    ];
+    evil.forEach((body, number) => rig.bus.frame(Uint8Array.of(...frameOf({ ...PEER, number }), ...body)));
     rig.settle();
     expect(rig.events()).toEqual(['bad_frame', 'bad_frame', 'bad_frame', 'bad_frame']);
   });
@@ -523,7 +523,8 @@ describe('frames that are not for us, or none', () => {
           for (const bytes of frames) rig.bus.frame(bytes);
           rig.settle();
           rig.forget();
-          rig.bus.frame(good);
+          // From somebody whose numbers no damage has touched.
+          rig.bus.frame(frameOf({ ...PEER, boot: 'ANOTHERPEER' }, read(1), echo(2)));
           rig.settle();
           expect(rig.log).toEqual(['begin', 'handle read', 'handle echo', 'commit']);
         },
@@ -541,8 +542,8 @@ describe('a frame to an earlier life', () => {
     rig.bus.frame(stale);
     rig.settle();
     expect(rig.log).toEqual([]);
-    rig.bus.frame(frameOf({ ...PEER, role: 'storage', toBoot: bootOf(0) }, echo(1)));
-    rig.bus.frame(frameOf({ ...PEER, role: 'storage', toBoot: undefined }, echo(1)));
+    rig.bus.frame(frameOf({ ...PEER, role: 'storage', toBoot: bootOf(0), number: 1 }, echo(1)));
+    rig.bus.frame(frameOf({ ...PEER, role: 'storage', toBoot: undefined, number: 2 }, echo(1)));
     rig.settle();
     expect(rig.log.filter((line) => line === 'handle echo')).toHaveLength(2);
   });
@@ -552,5 +553,175 @@ describe('a frame to an earlier life', () => {
     rig.bus.frame(stale);
     rig.settle();
     expect(rig.log).toContain('handle echo');
+  });
+});
+
+describe('a frame that comes twice (rule 14)', () => {
+  const handled = (rig: Rig) => rig.log.filter((line) => line.startsWith('handle'));
+  const frame = frameOf(PEER, read(1), merge(2));
+
+  it('is handled once, and the copy is answered with nothing', () => {
+    const rig = new Rig().started();
+    rig.script = () => [sendTo('p', echo(9))];
+    for (let i = 0; i < 3; i++) rig.bus.frame(frame);
+    rig.settle();
+    rig.bus.frame(frame.slice());
+    rig.settle();
+    expect(handled(rig)).toEqual(['handle read', 'handle merge']);
+    expect(rig.frames).toHaveLength(1);
+    expect(rig.notices).toEqual([]);
+  });
+
+  it.each([1, 1000, 65_535, 65_536, 200_000])('also when %i others came between', (others) => {
+    const rig = new Rig().started();
+    rig.bus.frame(frame);
+    const other = frameOf({ ...PEER, number: others });
+    for (let number = 1; number < others; number += 50) rig.bus.frame(frameOf({ ...PEER, number }));
+    rig.bus.frame(other);
+    rig.settle();
+    rig.bus.frame(frame);
+    rig.settle();
+    expect(handled(rig)).toEqual(['handle read', 'handle merge']);
+  });
+
+  it('also when the first was shed with busy: its client may have been told that nothing was done', () => {
+    const rig = new Rig().started();
+    for (let id = 0; id < 8192; id++) rig.host.deliver({ kind: 'asked', id });
+    rig.bus.frame(frame);
+    rig.settle();
+    expect(rig.frames.flatMap(({ messages }) => messages)).toMatchObject([
+      { reason: 'busy', id: 1 },
+      { reason: 'busy', id: 2 },
+    ]);
+    rig.forget();
+    rig.bus.frame(frame);
+    rig.settle();
+    expect(rig.log).toEqual([]);
+  });
+
+  it('also when the machine refused the first', () => {
+    const rig = new Rig().started();
+    rig.script = (event) =>
+      event.kind === 'message' && event.message.kind === 'merge'
+        ? [sendTo('p', { kind: 'refused', id: 2, reason: 'not_ready', monoMs: 0 })]
+        : [];
+    rig.bus.frame(frame);
+    rig.settle();
+    rig.script = () => [sendTo('p', echo(9))];
+    rig.bus.frame(frame);
+    rig.settle();
+    expect(rig.frames.flatMap(({ messages }) => messages)).toMatchObject([{ reason: 'not_ready' }]);
+  });
+
+  it('also when the machine threw on the first, and when it was discarded with it', () => {
+    const rig = new Rig().started();
+    rig.script = (_, machine) => {
+      machine.mutations += rig.lives.length - 1;
+      throw new Error('poison');
+    };
+    rig.bus.frame(frame);
+    rig.settle();
+    expect(rig.frames.flatMap(({ messages }) => messages)).toMatchObject([
+      { reason: 'internal', id: 1 },
+      { reason: 'internal', id: 2 },
+    ]);
+    rig.script = (event) => {
+      if (event.kind !== 'message') return [];
+      throw new Error('poison');
+    };
+    failing(rig, 1);
+    const second = frameOf({ ...PEER, number: 1 }, merge(3));
+    rig.bus.frame(second);
+    rig.settle();
+    expect(rig.lives).toHaveLength(2);
+    rig.script = () => [sendTo('p', echo(9))];
+    rig.forget();
+    rig.bus.frame(frame);
+    rig.bus.frame(second);
+    rig.settle();
+    expect(rig.log).toEqual([]);
+  });
+
+  it('also when nothing of the first could be read: it is counted once', () => {
+    const rig = new Rig().started();
+    for (let i = 0; i < 3; i++) rig.bus.frame(frame.subarray(0, -1));
+    expect(rig.events()).toEqual(['bad_frame']);
+  });
+
+  // Another process knows no numbers. The request was for the life before, and it is for the machine to say so.
+  it('the second time to another life is refused as wrong_boot: it reaches the machine, which sees whom it was for', () => {
+    const first = new Rig().started();
+    first.bus.frame(frame);
+    first.settle();
+    const second = new Rig({
+      identity: { cluster: 'test', clusterMark: MARK, role: 'storage', name: 'n', boot: 'boot-later0' },
+    }).started();
+    second.script = (event) => {
+      if (event.kind !== 'message') return [];
+      const isMine = event.from.toBoot === second.host.boot;
+      return isMine ? [] : [sendTo('p', { kind: 'refused', id: 1, reason: 'wrong_boot', monoMs: 0 })];
+    };
+    second.bus.frame(frame);
+    second.settle();
+    expect(second.frames.flatMap(({ messages }) => messages)).toMatchObject([
+      { reason: 'wrong_boot' },
+      { reason: 'wrong_boot' },
+    ]);
+  });
+
+  it('is no copy when another sender, or another life of this one, gave it the same number', () => {
+    const rig = new Rig().started();
+    for (let number = 0; number < 100; number++) {
+      for (const [name, boot] of [
+        ['p', 'PEERPEERPEE'],
+        ['p', 'PEERSNEXTLI'],
+        ['q', 'QUEERPEERQQ'],
+      ] as const)
+        rig.bus.frame(frameOf({ ...PEER, name, boot, number }, echo(number)));
+    }
+    rig.settle();
+    expect(handled(rig)).toHaveLength(300);
+  });
+
+  it('is no copy when a pod of another cluster used the number: it cannot use up ours', () => {
+    const rig = new Rig().started();
+    rig.bus.frame(frameOf({ ...PEER, cluster: 'another!' }, read(1)));
+    rig.bus.frame(frameOf({ ...PEER, cluster: 'another!', number: 99_999_999 }, read(1)));
+    rig.bus.frame(frame);
+    rig.settle();
+    expect(handled(rig)).toEqual(['handle read', 'handle merge']);
+  });
+
+  it('among others that are out of order, of which all are handled', () => {
+    const order = fc.uniqueArray(fc.nat({ max: 60_000 }), { minLength: 1, maxLength: 200, size: 'max' });
+    fc.assert(
+      fc.property(order, fc.infiniteStream(fc.nat()), (numbers, picks) => {
+        const rig = new Rig().started();
+        const repeats = numbers.flatMap((number, i) => {
+          const again = numbers[Number(picks.next().value) % (i + 1)] ?? number;
+          return [number, again];
+        });
+        for (const number of repeats) rig.bus.frame(frameOf({ ...PEER, number }, echo(number)));
+        rig.settle();
+        expect(handled(rig)).toHaveLength(numbers.length);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('is one number for each frame that a host sends: what one sends, another takes, over many turns and lives', () => {
+    const rig = new Rig().started();
+    const numbers = new Set<string>();
+    rig.script = (event) =>
+      event.kind === 'asked' ? [sendTo('p', echo(event.id)), sendTo('q', echo(event.id))] : [];
+    for (let id = 0; id < 300; id++) {
+      if (id % 50 === 49) failing(rig, 1);
+      rig.host.deliver({ kind: 'asked', id });
+      rig.settle();
+    }
+    for (const { header } of rig.frames) numbers.add(`${header.boot} ${header.number}`);
+    expect(rig.lives).toHaveLength(7);
+    expect(rig.frames.length).toBe(2 * (300 - 6));
+    expect(numbers.size).toBe(rig.frames.length);
   });
 });

@@ -4,6 +4,7 @@ import { addressOf, type FrameHeader, readHeader, readMessages } from '../protoc
 import { isReplicaRequest, type Message, type ReplicaRequest } from '../protocol/message.ts';
 import { type Identity, Outbox } from './outbox.ts';
 import type { Clock, Scheduler, Transaction, Transport } from './ports.ts';
+import { Received } from './received.ts';
 import { TimerQueue } from './timer-queue.ts';
 
 /**
@@ -69,6 +70,7 @@ export class Host<Event, Timer, Answer> {
   private identity: Identity;
   private inbox: (Event | HostEvent<Timer>)[] = [];
   private inboxBytes = 0;
+  private readonly received = new Received();
   private readonly timers = new TimerQueue<Timer>();
   private alarmAtMs = Number.POSITIVE_INFINITY;
   private turnScheduled = false;
@@ -121,6 +123,7 @@ export class Host<Event, Timer, Answer> {
       // Addressed to an earlier life of this pod. Storage pods answer that; replies to a dead coordinator are moot.
       if (header.toBoot !== undefined && header.toBoot !== this.boot && this.identity.role === 'coordinator')
         return;
+      if (!this.received.isFirst(header.boot, header.number, this.options.clock.now().monoMs)) return;
       messages = readMessages(reader);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;

@@ -59,8 +59,8 @@ describe('an outbox', () => {
     expect(frames.map(ids)).toEqual([[1], [2, 3]]);
     const sender = { cluster: MARK, role: 'storage', name: 'n', boot: 'boot-000000', toBoot: undefined };
     expect(frames.map(({ header }) => header)).toEqual([
-      { ...sender, epoch: 0, topology: NO_TOPOLOGY },
-      { ...sender, epoch: 4, topology: 'x'.repeat(16) },
+      { ...sender, number: 0, epoch: 0, topology: NO_TOPOLOGY },
+      { ...sender, number: 1, epoch: 4, topology: 'x'.repeat(16) },
     ]);
   });
 
@@ -140,7 +140,7 @@ describe('a frame that is full', () => {
 });
 
 describe('a frame that found nobody', () => {
-  it('is known by its token: to whom it went, and which requests were in it', () => {
+  it('is known by its number: to whom it went, and which requests were in it', () => {
     const { box, frames } = outbox('coordinator');
     const b = { role: 'storage' as const, name: 'b', boot: 'BBBBBBBBBBB' };
     for (const id of [7, 8]) box.add(b, merge(id, 600_000));
@@ -149,6 +149,40 @@ describe('a frame that found nobody', () => {
     const found = frames.map(({ token }) => box.sent(token));
     expect(found.map((sent) => sent?.ids)).toEqual([[7], [8], [9]]);
     expect(found[0]?.to).toEqual(b);
+  });
+
+  it('is known by the number that its header bears, which no other frame of this life has', () => {
+    const step = fc.oneof(
+      fc.record({
+        to: fc.constantFrom('p', 'q', 'r'),
+        boot: fc.constantFrom(undefined, 'AAAAAAAAAAA'),
+        bytes: fc.oneof(fc.constant(0), fc.constant(600_000), fc.constant(FRAME_BYTES_MAX)),
+      }),
+      fc.constantFrom('flush', 'discard', 'epoch'),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40, size: 'max' }), (steps) => {
+        const { box, frames } = outbox();
+        steps.forEach((each, id) => {
+          if (each === 'flush') box.flush();
+          else if (each === 'discard') box.discard();
+          else if (each === 'epoch') box.at(id, 'x'.repeat(16));
+          else {
+            const add = () =>
+              box.add({ role: 'coordinator', name: each.to, boot: each.boot }, merge(id, each.bytes));
+            if (each.bytes === FRAME_BYTES_MAX) expect(add).toThrow(RangeError);
+            else add();
+          }
+        });
+        box.flush();
+        expect(new Set(frames.map(({ header }) => header.number)).size).toBe(frames.length);
+        for (const frame of frames) {
+          expect(frame.token).toBe(frame.header.number);
+          expect(box.sent(frame.token)?.ids).toEqual(ids(frame));
+        }
+      }),
+      { numRuns: 60 },
+    );
   });
 
   it('is forgotten when 4096 others have gone since, and never taken for one of them', () => {
@@ -162,6 +196,6 @@ describe('a frame that found nobody', () => {
     one();
     expect(box.sent(0)).toBeUndefined();
     expect(box.sent(4096)?.ids).toEqual([4096]);
-    for (const token of [-1, 5000, Number.NaN, 0.5]) expect(box.sent(token)).toBeUndefined();
+    for (const number of [-1, 5000, Number.NaN, 0.5]) expect(box.sent(number)).toBeUndefined();
   });
 });

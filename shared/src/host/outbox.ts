@@ -1,5 +1,5 @@
 import type { Address, Role } from '../machine.ts';
-import { FrameBuilder, type FrameHeader } from '../protocol/frame.ts';
+import { FrameBuilder } from '../protocol/frame.ts';
 import type { Message } from '../protocol/message.ts';
 import { subjectOf } from '../protocol/subjects.ts';
 import { NO_TOPOLOGY } from '../ring/topology.ts';
@@ -21,11 +21,11 @@ export interface Identity {
 export class Outbox {
   private readonly identity: Identity;
   private readonly transport: Transport;
-  private readonly open = new Map<string, { to: Address; builder: FrameBuilder; ids: number[] }>();
+  private readonly open = new Map<string, Pending>();
   private readonly spare: FrameBuilder[] = [];
   /** What was in the last frames, for when the bus says that one of them found nobody. */
-  private readonly recent = new Array<Sent | undefined>(RECENT_FRAMES);
-  private token = 0;
+  private readonly recent = Array.from<Sent | undefined>({ length: RECENT_FRAMES });
+  private next = 0;
   private epoch = 0;
   private topology = NO_TOPOLOGY;
 
@@ -46,23 +46,22 @@ export class Outbox {
     const slot = `${to.role}/${to.name}/${to.boot ?? ''}`;
     let pending = this.open.get(slot);
     if (pending === undefined) {
-      pending = { to, builder: this.spare.pop() ?? new FrameBuilder(), ids: [] };
-      pending.builder.begin(this.headerFor(to));
+      pending = this.begin(to, this.spare.pop() ?? new FrameBuilder());
       this.open.set(slot, pending);
     }
     if (!pending.builder.add(message)) {
-      this.dispatch(pending.to, pending.builder, pending.ids);
-      pending.ids = [];
-      pending.builder.begin(this.headerFor(to));
+      this.dispatch(pending);
+      pending = this.begin(to, pending.builder);
+      this.open.set(slot, pending);
       pending.builder.add(message);
     }
     if ('id' in message) pending.ids.push(message.id);
   }
 
   flush(): void {
-    for (const { to, builder, ids } of this.open.values()) {
-      this.dispatch(to, builder, ids);
-      this.spare.push(builder);
+    for (const pending of this.open.values()) {
+      this.dispatch(pending);
+      this.spare.push(pending.builder);
     }
     this.open.clear();
   }
@@ -74,33 +73,42 @@ export class Outbox {
   }
 
   /** What the undelivered frame was about, if it is recent enough to be remembered. */
-  sent(token: number): Sent | undefined {
-    const entry = this.recent[token % RECENT_FRAMES];
-    return entry?.token === token ? entry : undefined;
+  sent(number: number): Sent | undefined {
+    const entry = this.recent[number % RECENT_FRAMES];
+    return entry?.number === number ? entry : undefined;
   }
 
-  private dispatch(to: Address, builder: FrameBuilder, ids: readonly number[]): void {
-    if (builder.isEmpty) return;
-    const token = this.token++;
-    this.recent[token % RECENT_FRAMES] = { token, to, ids };
-    this.transport.send(subjectOf(this.identity.cluster, this.identity.role, to), builder.finish(), token);
-  }
-
-  private headerFor(to: Address): FrameHeader {
-    return {
+  private begin(to: Address, builder: FrameBuilder): Pending {
+    const number = this.next++;
+    builder.begin({
       cluster: this.identity.clusterMark,
       role: this.identity.role,
       name: this.identity.name,
       boot: this.identity.boot,
       toBoot: to.boot,
+      number,
       epoch: this.epoch,
       topology: this.topology,
-    };
+    });
+    return { number, to, builder, ids: [] };
+  }
+
+  private dispatch({ number, to, builder, ids }: Pending): void {
+    if (builder.isEmpty) return;
+    this.recent[number % RECENT_FRAMES] = { number, to, ids };
+    this.transport.send(subjectOf(this.identity.cluster, this.identity.role, to), builder.finish(), number);
   }
 }
 
+interface Pending {
+  readonly number: number;
+  readonly to: Address;
+  readonly builder: FrameBuilder;
+  readonly ids: number[];
+}
+
 export interface Sent {
-  readonly token: number;
+  readonly number: number;
   readonly to: Address;
   /** Request ids of the messages in the frame. */
   readonly ids: readonly number[];

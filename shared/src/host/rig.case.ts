@@ -18,6 +18,7 @@ export const PEER: FrameHeader = {
   name: 'p',
   boot: 'PEERPEERPEE',
   toBoot: 'boot-000000',
+  number: 0,
   epoch: 0,
   topology: NO_TOPOLOGY,
 };
@@ -50,6 +51,7 @@ export class Rig {
   readonly host: Host<Event, string, string>;
   readonly lives: string[] = [];
   private listener: TransportListener | undefined;
+  private arrived = 0;
   private readonly deferred: (() => void)[] = [];
   private alarmed: { readonly atMs: number; readonly run: () => void } | undefined;
 
@@ -129,8 +131,9 @@ export class Rig {
     this.nowMs = untilMs;
   }
 
+  /** A frame that has not been here before. */
   arrive(...messages: readonly Message[]): void {
-    this.bus.frame(frameOf(PEER, ...messages));
+    this.bus.frame(frameOf({ ...PEER, number: ++this.arrived }, ...messages));
   }
 
   /** Lets the start pass and forgets it. */

@@ -1,5 +1,5 @@
 import { type Infer, bytes, struct } from '../codec/schema.ts';
-import { signature } from '../ring/founding.ts';
+import { presence } from '../ring/founding.ts';
 import { FRAME_BYTES_MAX } from './limits.ts';
 
 /**
@@ -9,13 +9,10 @@ import { FRAME_BYTES_MAX } from './limits.ts';
 export const topologyAsk = struct({});
 /** The answer to either question by a pod that has a topology. */
 export const topologyTold = struct({ document: bytes(FRAME_BYTES_MAX) });
-/**
- * "I have signed this; who else?" Answered with the receiver's own signature, which counts only in the life of the pod
- * that it is addressed to, or with its topology.
- */
-export const foundingCall = struct({ signature });
-export const foundingSigned = struct({ signature });
+/** "I am here, with this disk, and have signed that; who else?" Answered alike, or with a topology. */
+export const foundingCall = struct({ presence });
+export const foundingAnswer = struct({ presence });
 
 export type TopologyTold = Infer<typeof topologyTold>;
 export type FoundingCall = Infer<typeof foundingCall>;
-export type FoundingSigned = Infer<typeof foundingSigned>;
+export type FoundingAnswer = Infer<typeof foundingAnswer>;

@@ -11,7 +11,7 @@ import { PROTOCOL_VERSION } from './version.ts';
  * A frame is what one NATS message carries: a header that is checked first, then all messages that one pod had for
  * another in one turn.
  *
- *     version  cluster  sender (role, name, boot)  receiver's boot?  epoch  topology digest   (tag length message)*
+ *     version  cluster  sender (role, name, boot)  receiver's boot?  number  epoch  topology digest   (tag length message)*
  */
 export interface FrameHeader {
   /** First 8 bytes of the keyed digest of the cluster id: another cluster, or another secret, does not match. */
@@ -21,6 +21,8 @@ export interface FrameHeader {
   readonly boot: string;
   /** Set when only one life of the receiver is meant: a frame that was under way across a restart is refused. */
   readonly toBoot: string | undefined;
+  /** 0, 1, 2, ... over all frames of this life of the sender: by it a copy is known (`host/received.ts`). */
+  readonly number: number;
   readonly epoch: number;
   readonly topology: string;
 }
@@ -36,6 +38,7 @@ const header = struct({
   name: nodeName,
   boot: bootId,
   toBoot: optional(bootId),
+  number: varint,
   epoch: varint,
   topology: topologyDigest,
 });

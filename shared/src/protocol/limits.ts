@@ -32,8 +32,13 @@ export const FRAME_BYTES_MAX = PAYLOAD_BYTES_MAX - 16 * 1024;
 export const STATE_PART_BYTES_MAX = FRAME_BYTES_MAX - 96 * 1024;
 export const FRAME_MESSAGES_MAX = 4096;
 
-/** History of one key inside a part: room for a value beside it. Its growth is a metric, and rounds fold it. */
-export const HISTORY_BYTES_MAX = STATE_PART_BYTES_MAX - BODY_BYTES_MAX - 4096;
+/** What a part has for the history of its key beside a value of the largest size. */
+const HISTORY_BYTES_MAX = STATE_PART_BYTES_MAX - BODY_BYTES_MAX - 4096;
+/**
+ * Closed write-ids of one key. Every overwrite under an Idempotency-Key closes one, and only reap rounds will remove them:
+ * a put that would close more than this is refused, because a history larger than a frame could never be read again.
+ */
+export const CLOSED_MAX = 16_384;
 
 export const NODES_MAX = 256;
 export const REPLICAS_MAX = 7;
@@ -46,4 +51,4 @@ export const TIMEOUT_MS_MAX = 60_000;
 export const TIMEOUT_MS_DEFAULT = 5_000;
 
 assert(BODY_BYTES_MAX + CONTEXT_BYTES_MAX + FULL_KEY_BYTES_MAX + 4096 < FRAME_BYTES_MAX, 'a put fits one frame');
-assert(HISTORY_BYTES_MAX > CONTEXT_BYTES_MAX, 'a history outgrows every context before it outgrows a frame');
+assert(CLOSED_MAX * 16 + CONTEXT_BYTES_MAX < HISTORY_BYTES_MAX, 'a full history and a value fit one part');

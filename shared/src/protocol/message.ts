@@ -1,5 +1,5 @@
 import type { Infer, Schema } from '../codec/schema.ts';
-import { foundingCall, foundingSigned, topologyAsk, topologyTold } from './cluster.ts';
+import { foundingCall, foundingAnswer, topologyAsk, topologyTold } from './cluster.ts';
 import { echo, echoed } from './echo.ts';
 import { hintAck, hintOffer, hintPage, hintPull } from './hint.ts';
 import { swim } from './membership.ts';
@@ -27,7 +27,7 @@ const schemas = {
   topologyAsk: [15, topologyAsk],
   topologyTold: [16, topologyTold],
   foundingCall: [17, foundingCall],
-  foundingSigned: [18, foundingSigned],
+  foundingAnswer: [18, foundingAnswer],
 } as const satisfies Record<string, readonly [number, Schema<unknown>]>;
 
 type Schemas = typeof schemas;
@@ -49,7 +49,7 @@ for (const [kind, [tag, schema]] of Object.entries(schemas)) {
 
 export function schemaOf(kind: MessageKind): { readonly tag: number; readonly schema: Schema<unknown> } {
   const [tag, schema] = schemas[kind];
-  return { tag, schema: schema as Schema<unknown> };
+  return { tag, schema };
 }
 
 export function schemaByTag(tag: number) {

@@ -107,6 +107,8 @@ export const refused = struct({
     'not_ready',
     'not_owner',
     'too_many_siblings',
+    /** The key has been overwritten too often under Idempotency-Keys since the last reap round. */
+    'history_full',
     'idempotency_mismatch',
     /** A part of a state came without the ones before it. */
     'incomplete',

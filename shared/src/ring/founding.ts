@@ -1,3 +1,4 @@
+import { must } from '../assert.ts';
 import { latin1, Writer } from '../codec/bytes.ts';
 import { type Infer, id, list, struct, u8, varint } from '../codec/schema.ts';
 import { nodeName } from '../causality/dot.ts';
@@ -7,10 +8,14 @@ import { planPlacement } from './planner.ts';
 import { clusterId, diskId, type Topology, zoneName } from './topology.ts';
 
 /**
- * How a cluster begins, without a leader (protocol.md, rule 12). Every configured initial member with an empty store
- * signs the configuration durably, once. Who has the signatures of *all* of them computes epoch 1, which is a
- * function of the configuration and the disk ids, so everybody computes the same. A member that ever held a
- * topology never signs, so two pods that lost their disks cannot found a second cluster beside the old one.
+ * How a cluster begins, without a leader (protocol.md, rule 12).
+ *
+ *     present, with a disk  --all are present-->  signed: these members on these disks  --all signed the same-->  epoch 1
+ *
+ * A store signs once, durably, and never after it held a topology. The signature names every member's *disk*: were it only
+ * for the configured names, a member could found with one disk of a peer while others, still holding its signature,
+ * found a second cluster with the disk that replaced it. Epoch 1 is a function of what was signed, so everybody who
+ * has all signatures computes the same.
  */
 const foundingMember = struct({ name: nodeName, zone: zoneName, weight: u8 });
 
@@ -25,16 +30,24 @@ const configuration = struct({
 export type FoundingMember = Infer<typeof foundingMember>;
 export type FoundingConfig = Infer<typeof configuration>;
 
-export const signature = struct({
-  /** Digest of the configuration that is signed. */
+/** What a member says of itself while there is no topology. */
+export const presence = struct({
+  /** Digest of the configuration it was started with. */
   config: id(16),
   name: nodeName,
   disk: diskId,
-  /** Keyed with the cluster secret over the fields above: only a pod of this cluster can sign. */
+  /** Digest of the roster it has signed; {@link UNSIGNED} before. */
+  roster: id(16),
+  /** Keyed with the cluster secret over the fields above: only a pod of this cluster can say it. */
   seal: id(16),
 });
 
-export type Signature = Infer<typeof signature>;
+export type Presence = Infer<typeof presence>;
+export const UNSIGNED = '\0'.repeat(16);
+
+/** The disk of each configured member, in the order of the configuration. */
+export const rosterSchema = list(diskId, NODES_MAX);
+export type Roster = Infer<typeof rosterSchema>;
 
 export function configDigest(key: SipKey, config: FoundingConfig): string {
   const writer = new Writer();
@@ -42,41 +55,43 @@ export function configDigest(key: SipKey, config: FoundingConfig): string {
   return latin1(siphash(key, writer.finish()));
 }
 
-export function sign(key: SipKey, config: FoundingConfig, name: string, disk: string): Signature {
-  const unsealed = { config: configDigest(key, config), name, disk };
-  return { ...unsealed, seal: sealOf(key, unsealed) };
+export function rosterDigest(key: SipKey, config: FoundingConfig, roster: Roster): string {
+  const writer = new Writer();
+  configuration.write(writer, config);
+  rosterSchema.write(writer, roster);
+  return latin1(siphash(key, writer.finish()));
 }
 
-export function isGenuine(key: SipKey, signature: Signature): boolean {
-  return sealOf(key, signature) === signature.seal;
+export function sealed(key: SipKey, said: Omit<Presence, 'seal'>): Presence {
+  return { ...said, seal: sealOf(key, said) };
 }
 
-/** Epoch 1, once every configured member has signed this configuration; undefined before. */
-export function found(key: SipKey, config: FoundingConfig, signatures: readonly Signature[]): Topology | undefined {
-  const wanted = configDigest(key, config);
-  const disks = new Map(signatures.filter((s) => s.config === wanted).map((s) => [s.name, s.disk]));
-  if (config.members.some((member) => !disks.has(member.name))) return undefined;
-  const names = config.members.map((member) => member.name);
-  const placement = planPlacement(undefined, config.members, {
-    vnodes: config.vnodes,
-    replicas: config.replicas,
-  });
+export function isGenuine(key: SipKey, said: Presence): boolean {
+  return sealOf(key, said) === said.seal;
+}
+
+/** Epoch 1 of the members on these disks. */
+export function found(config: FoundingConfig, roster: Roster): Topology {
+  const { cluster, vnodes, replicas, members } = config;
+  const names = members.map((member) => member.name);
+  const placement = planPlacement(undefined, members, { vnodes, replicas });
   return {
-    cluster: config.cluster,
+    cluster,
     epoch: 1,
-    replicas: config.replicas,
-    members: config.members.map((member) => ({
+    replicas,
+    members: members.map((member, i) => ({
       ...member,
-      disk: disks.get(member.name) ?? '',
+      disk: must(roster[i], 'a roster names the disk of every member'),
       state: 'active' as const,
     })),
     owners: placement.map((owners) => owners.map((name) => names.indexOf(name))),
   };
 }
 
-function sealOf(key: SipKey, { config, name, disk }: Omit<Signature, 'seal'>): string {
+function sealOf(key: SipKey, { config, name, disk, roster }: Omit<Presence, 'seal'>): string {
   const writer = new Writer();
   writer.latin1(`founding/${name}/${disk}/`);
   writer.latin1(config);
+  writer.latin1(roster);
   return latin1(siphash(key, writer.finish()));
 }

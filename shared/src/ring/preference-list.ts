@@ -34,7 +34,7 @@ export class PreferenceLists {
       .map((member) => member.name)
       .filter((name) => !owners.includes(name))
       .map((name) => ({ name, rank: md5(asciiBytes(`${vnode}/${name}`)) }))
-      .sort((a, b) => a.rank[0] - b.rank[0] || a.rank[1] - b.rank[1]);
+      .toSorted((a, b) => a.rank[0] - b.rank[0] || a.rank[1] - b.rank[1]);
     return [
       ...owners.map((node) => ({ node, role: 'primary' as const })),
       ...others.map(({ name }) => ({ node: name, role: 'fallback' as const })),

@@ -39,6 +39,27 @@ describe('W and PW', () => {
     story.written(story.put('p', 'X', { w: 3, pw: 1 }));
   });
 
+  it('and not before the last owner that is still asked has it', () => {
+    const story = without(7, ({ B }) => [B]);
+    const { world, C, D } = story;
+    const late = world.tap({ from: C, to: 'p', kind: 'merged' }, 'hold');
+    const put = story.put('p', 'X', { w: 2, pw: 2 });
+    world.until(() => story.holds(D).length > 0, 1_000);
+    world.run(20);
+    expect(put.isOver).toBe(false);
+    late.release();
+    story.written(put);
+  });
+
+  it('and not either when the owners hang under the write', () => {
+    const story = new Story({ seed: 6 });
+    const { world, B, C, D, E } = story;
+    for (const node of [B, C]) world.freeze(node);
+    const failure = story.failed(story.put('p', 'X', { w: 2, pw: 2, timeoutMs: 1_000 }));
+    expect(failure).toMatchObject({ need: 2, got: 1, from: 'owners', outcome: 'unknown' });
+    expect([story.holds(D), story.holds(E)]).toEqual([['X'], ['X']]);
+  });
+
   it('fail as `unknown`, with what was reached, when an owner dies under the write', () => {
     const story = new Story({ seed: 4, storage: 3 });
     const { world, C } = story;

@@ -12,6 +12,7 @@ function twinAttempts(seed: number) {
   world.until(() => lost.seen > 0, 1_000);
   world.isolate(A);
   const context = story.written(put);
+  lost.stop();
   expect([story.holds(A), story.holds(B), story.holds(C)]).toEqual([['X'], ['X'], ['X']]);
   expect(story.stateAt(A)?.siblings[0]?.dots).not.toEqual(story.stateAt(B)?.siblings[0]?.dots);
   return { story, context };
@@ -26,6 +27,7 @@ describe('a write that was superseded stays dead when another attempt at it turn
     story.written(story.remove('q', { context: read.context }));
 
     world.heal();
+    world.run(3_000);
     story.untilDrained();
     for (const via of world.coordinators) expect(story.found(story.get(via, { r: 3 })).values).toEqual([]);
     story.settle();
@@ -38,6 +40,7 @@ describe('a write that was superseded stays dead when another attempt at it turn
     story.written(story.put('q', 'Y', { context }));
 
     story.world.heal();
+    story.world.run(3_000);
     story.untilDrained();
     expect(story.found(story.get('p', { r: 3 })).values).toEqual(['Y']);
     story.settle();
@@ -85,6 +88,22 @@ describe('a write that was superseded stays dead when another attempt at it turn
     world.run(4_000);
     for (const via of world.coordinators) expect(story.found(story.get(via)).values).toEqual([]);
     expect(story.holds(A)).toEqual([]);
+  });
+
+  it('when a replica gets the next write and never the one that superseded it', () => {
+    const { story, context } = twinAttempts(5);
+    const { world, A, B, C } = story;
+    story.written(story.put('p', 'Y', { context }));
+    const read = story.found(story.get('p'));
+    expect(read.values).toEqual(['Y']);
+    world.tap({ to: A, kind: 'hintPage' }, 'drop');
+    world.heal();
+    world.run(3_000);
+    story.written(story.put('p', 'Z', { context: read.context, w: 3, sloppy: false }));
+    // A alone is asked.
+    world.cut('q', [B, C, ...story.fallbacks]);
+    world.run(4_000);
+    expect(story.found(story.get('q', { r: 1 })).values).toEqual(['Z']);
   });
 
   it('in whatever order the replicas learn of the two dots and the delete', () => {

@@ -37,6 +37,15 @@ describe('a write is one sibling, however often it was tried (rules 2 and 14)', 
     expect(story.ownersAgree()).toBe(true);
   });
 
+  it('and stays dead when the retry comes after it was read and deleted', () => {
+    const story = new Story({ seed: 7 });
+    story.written(story.put('p', 'X', { idempotencyKey: 'order-7', w: 3 }));
+    const { context } = story.found(story.get('q'));
+    story.written(story.remove('q', { context, w: 3 }));
+    story.written(story.put('q', 'X', { idempotencyKey: 'order-7' }));
+    expect(story.found(story.get('p', { r: 3 })).values).toEqual([]);
+  });
+
   it('and the same key with another body is refused by a lead that knows the first', () => {
     const story = new Story({ seed: 3 });
     story.written(story.put('p', 'X', { idempotencyKey: 'order-7' }));

@@ -2,12 +2,10 @@ import { VALUE_BYTES_MAX } from '@circlet/shared/protocol/limits.ts';
 import { describe, expect, it } from 'vitest';
 import { Story } from '../story.ts';
 
-const SIBLINGS = 40;
-
 /** 40 values of 512 KiB under one key: 20 MiB, twenty times what a frame holds. */
-function large(story: Story): readonly string[] {
+function large(story: Story, siblings = 40): readonly string[] {
   const values: string[] = [];
-  for (let i = 0; i < SIBLINGS; i++) {
+  for (let i = 0; i < siblings; i++) {
     const value = new Uint8Array(VALUE_BYTES_MAX).fill(32);
     const name = `value ${String(i).padStart(2, '0')}`;
     new TextEncoder().encodeInto(name, value);
@@ -74,4 +72,25 @@ describe('a state larger than a frame moves in parts, and nothing dies of it (ru
     expect(trimmed(story.holds(C))).toEqual(values);
     expect(story.ownersAgree()).toBe(true);
   });
+
+  for (const [how, action] of [
+    ['lost', 'drop'],
+    ['overtaken by the last', 'hold'],
+  ] as const) {
+    it(`when a part of a hint is ${how}: it is owed until all have arrived`, () => {
+      const story = new Story({ seed: 4, storage: 4 });
+      const { world, A, D } = story;
+      world.crash(A);
+      const values = large(story, 5);
+      const first = world.tap({ from: D, to: A, kind: 'hintPage', times: 1 }, action);
+      world.restart(A);
+      world.until(() => first.seen === 1, 10_000);
+      world.run(500);
+      first.release();
+      world.run(100);
+      expect(story.hints()).toBe(1);
+      story.untilDrained();
+      expect(trimmed(story.holds(A))).toEqual(values);
+    });
+  }
 });

@@ -29,7 +29,7 @@ describe('a cluster is founded once, by all of its initial members (rule 12)', (
 
   it('when one dies after it signed, and comes back', () => {
     const world = new World({ seed: 3, storage: 3, start: false });
-    world.crashOn('n2', { kind: 'foundingSigned' }, 'afterCommit');
+    world.crashOn('n2', { kind: 'foundingAnswer' }, 'afterCommit');
     everyStart(world);
     world.until(() => !world.isRunning('n2'), 5_000);
     world.run(2_000);
@@ -60,7 +60,7 @@ describe('a cluster is founded once, by all of its initial members (rule 12)', (
 
   it('nor when the bus delivers once more what the third signed long ago', () => {
     const world = new World({ seed: 5, storage: 3, start: false });
-    const signed = ['foundingCall', 'foundingSigned'] as const;
+    const signed = ['foundingCall', 'foundingAnswer'] as const;
     const taps = signed.map((kind) => world.tap({ from: 'n3', kind }, 'watch'));
     everyStart(world);
     world.until(() => world.storage.every(isReady(world)), 5_000);

@@ -29,14 +29,14 @@ export class HintLedger {
     this.store = store;
     this.ring = ring;
     for (let after: Locator | undefined; ; ) {
-      const entries = store.scan('hints', after, 1000);
+      const entries = store.scan('hints', after, START_STEP);
       for (const entry of entries) {
         if (entry.kind === 'corrupt') {
           this.corrupt++;
           continue;
         }
         const { owed, hintedAtMs } = decodeRow(entry.value);
-        this.count(entry.at.key, owed, +1);
+        this.count(entry.at.key, owed, 1);
         this.observeAge(hintedAtMs);
       }
       const last = entries.at(-1);
@@ -50,7 +50,7 @@ export class HintLedger {
     return [...this.owedTo]
       .filter(([, keys]) => keys > 0)
       .map(([target, keys]) => ({ target, keys }))
-      .sort((a, b) => (a.target < b.target ? -1 : 1));
+      .toSorted((a, b) => (a.target < b.target ? -1 : 1));
   }
 
   owedToNode(target: string): number {
@@ -64,7 +64,7 @@ export class HintLedger {
   put(at: Locator, before: Row | undefined, row: Row): void {
     this.store.put('hints', at, encodeRow(row));
     this.count(at.key, before?.owed ?? 0, -1);
-    this.count(at.key, row.owed, +1);
+    this.count(at.key, row.owed, 1);
     this.observeAge(row.hintedAtMs);
   }
 
@@ -103,7 +103,7 @@ export class HintLedger {
     const owed = row.owed & ~this.slotsOf(key, target);
     if (owed === row.owed) return;
     this.count(key, row.owed, -1);
-    this.count(key, owed, +1);
+    this.count(key, owed, 1);
     if (owed === 0) this.store.delete('hints', at);
     else this.store.put('hints', at, encodeRow({ ...row, owed }));
     if (this.held === 0) this.oldestAtMs = undefined;
@@ -192,3 +192,5 @@ const PAGE_BYTES = 256 * 1024;
 const PAGE_SCAN_STEP = 200;
 const PAGE_SCAN_MAX = 2000;
 const AGES_STEP = 500;
+/** Rows read at once at start: states can be large. */
+const START_STEP = 100;

@@ -22,7 +22,7 @@ export class HintPulls {
   owedBy(nowMs: number): readonly string[] {
     if (this.offers.size === 0) return NOBODY;
     for (const [holder, atMs] of this.offers) if (nowMs - atMs > OFFER_LIFE_MS) this.offers.delete(holder);
-    return [...this.offers.keys()].sort();
+    return [...this.offers.keys()].toSorted();
   }
 
   /** A holder offers; the request that begins a pull, unless one is running. */

@@ -96,7 +96,7 @@ function headerOf(to: Pod, { role, name, boot, life, epoch }: Sender): FrameHead
   const shown = { this: to.epoch, older: 0, newer: to.epoch + 1 }[epoch] ?? 0;
   const topology = { this: to.topology, older: NO_TOPOLOGY, newer: 'x'.repeat(16) }[epoch] ?? NO_TOPOLOGY;
   const toBoot = { this: to.boot, another: 'CCCCCCCCCCC', any: undefined }[life];
-  return { cluster: 'cluster!', role, name, boot, toBoot, epoch: shown, topology };
+  return { cluster: 'cluster!', role, name, boot, toBoot, number: 0, epoch: shown, topology };
 }
 
 /** A message as it would arrive: through a frame. */

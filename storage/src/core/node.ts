@@ -21,7 +21,6 @@ import type { FoundingConfig } from '@circlet/shared/ring/founding.ts';
 import { checkFullKey, type FullKey } from '@circlet/shared/ring/key.ts';
 import { positionOf, prefixOf, vnodeOf } from '@circlet/shared/ring/position.ts';
 import { decodeTopology, NO_TOPOLOGY, Ring, type Topology } from '@circlet/shared/ring/topology.ts';
-import { Answered } from './answered.ts';
 import {
   after,
   notice,
@@ -75,7 +74,6 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
   private readonly options: NodeOptions;
   private readonly store: Store;
   private readonly swim: Swim;
-  private readonly answered = new Answered();
   private readonly pulls: HintPulls;
   private effects: StorageEffect[] = [];
   private now: Now = { monoMs: 0, wallMs: 0 };
@@ -179,7 +177,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     this.effects.push(send(EVERY_STORAGE, { kind: 'topologyAsk' }));
     if (this.founding === undefined) return;
     for (const other of this.founding.others) {
-      this.effects.push(toPeer(other, { kind: 'foundingCall', signature: this.founding.own }));
+      this.effects.push(toPeer(other, { kind: 'foundingCall', presence: this.founding.presence }));
     }
     this.concludeFounding();
   }
@@ -329,7 +327,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
         this.observeReadiness();
         return;
       case 'foundingCall':
-      case 'foundingSigned':
+      case 'foundingAnswer':
         this.foundingMessage(from, message);
         return;
       case 'topologyTold':
@@ -376,24 +374,21 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
 
   private foundingMessage(
     from: FrameHeader,
-    message: MessageOf<'foundingCall'> | MessageOf<'foundingSigned'>,
+    message: MessageOf<'foundingCall'> | MessageOf<'foundingAnswer'>,
   ): void {
     if (this.ring !== undefined) {
       if (message.kind === 'foundingCall') this.tellTopology(from);
       return;
     }
     if (this.founding === undefined) return;
-    const flaw = this.founding.flawOf(from.name, message.signature);
-    if (flaw !== undefined) {
-      this.effects.push(notice('warn', 'founding_mismatch', { from: from.name, reason: flaw }));
-    } else if (message.kind === 'foundingCall') {
-      this.effects.push(send(addressOf(from), { kind: 'foundingSigned', signature: this.founding.own }));
-    } else if (from.toBoot === this.options.boot) {
-      // Only what was signed for this life: its signer had an empty store a moment ago. A call, or an answer to an
-      // earlier life, may be as old as the cluster that its signer belongs to by now.
-      this.founding.add(message.signature);
-      this.concludeFounding();
+    const verdict = this.founding.hear(from.name, message.presence);
+    if (verdict !== 'taken') {
+      this.effects.push(notice('warn', 'founding_mismatch', { from: from.name, reason: verdict }));
     }
+    if (verdict !== 'forged' && message.kind === 'foundingCall') {
+      this.effects.push(send(addressOf(from), { kind: 'foundingAnswer', presence: this.founding.presence }));
+    }
+    this.concludeFounding();
   }
 
   private tellTopology(to: FrameHeader): void {
@@ -448,12 +443,6 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
   // ---- replicas ----
 
   private replicaRequest(from: FrameHeader, message: ReplicaRequest): void {
-    // A second copy gets the first one's answer, whatever has happened since (rule 14).
-    const before = message.kind === 'lead' ? this.answered.find(from.boot, message.id) : undefined;
-    if (before !== undefined && from.toBoot === this.options.boot) {
-      for (const answer of before) this.effects.push(send(addressOf(from), answer));
-      return;
-    }
     const reason = this.reasonToRefuse(from, message);
     if (reason !== undefined) {
       this.refuse(from, message, reason);
@@ -479,22 +468,12 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     if (!this.readiness.ready) return 'not_ready';
     if (message.kind === 'read') return undefined;
     if (this.store.readOnly) return 'read_only';
-    if (message.kind === 'lead' && this.answered.isFull(this.now.monoMs)) return 'busy';
     return undefined;
   }
 
-  private refuse(to: FrameHeader, message: ReplicaRequest, reason: RefusalReason): void {
-    const { id, deadlineMs } = message;
-    const { monoMs } = this.now;
-    const answer = { kind: 'refused', id, reason, monoMs: Math.floor(monoMs) } as const;
-    // Nor may a copy be led after this: the client may have been told that nothing was. What is asked again under the
-    // same id (rule 15) is no copy.
-    const isFinal = message.kind === 'lead' && reason !== 'wrong_boot' && reason !== 'expired';
-    if (isFinal && this.answered.hasRoomForRefusals(monoMs)) {
-      this.mutations++;
-      this.answered.remember(to.boot, id, [answer], deadlineMs, monoMs);
-    }
-    this.effects.push(send(addressOf(to), answer));
+  private refuse(to: FrameHeader, { id }: ReplicaRequest, reason: RefusalReason): void {
+    const monoMs = Math.floor(this.now.monoMs);
+    this.effects.push(send(addressOf(to), { kind: 'refused', id, reason, monoMs }));
     this.effects.push(notice('debug', 'request_refused', { reason }));
   }
 
@@ -534,7 +513,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     const { at, isOwner } = this.place(message.key);
     const lookup = this.store.get(isOwner ? 'rows' : 'hints', at);
     const before = this.before(lookup);
-    const owed = isOwner ? 0 : message.owedSlots;
+    const owed = isOwner ? 0 : this.slotsOwed(message, before);
     const barred = this.barred(isOwner, message, before);
     if (barred !== undefined) {
       this.refuse(from, message, barred);
@@ -558,15 +537,15 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
       writtenAtMs: result.writtenAtMs,
     };
     const states = result.outcome === 'closed' && isRow(before) ? inParts(before.state) : [NO_STATE];
-    const answer = states.map((state, part) => ({ ...led, part, parts: states.length, state }));
-    this.answered.remember(from.boot, message.id, answer, message.deadlineMs, this.now.monoMs);
-    for (const part of answer) this.effects.push(send(addressOf(from), part));
+    states.forEach((state, part) => {
+      this.effects.push(send(addressOf(from), { ...led, part, parts: states.length, state }));
+    });
   }
 
   private merge(from: FrameHeader, message: MessageOf<'merge'>): void {
     const { at, isOwner } = this.place(message.key);
     const before = this.before(this.store.get(isOwner ? 'rows' : 'hints', at));
-    const owed = isOwner ? 0 : message.owedSlots;
+    const owed = isOwner ? 0 : this.slotsOwed(message, before);
     const barred = this.barred(isOwner, message, before);
     if (barred !== undefined) {
       this.refuse(from, message, barred);
@@ -595,14 +574,23 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
   /** Why a write may not be taken here, whatever it says. */
   private barred(
     isOwner: boolean,
-    { key, owedSlots }: MessageOf<'lead'> | MessageOf<'merge'>,
+    { owedSlots }: MessageOf<'lead'> | MessageOf<'merge'>,
     before: Before,
   ): RefusalReason | undefined {
     if (isOwner) return undefined;
-    const slots = this.ring?.owners(vnodeOf(positionOf(key), this.ring.vnodes)).length ?? 0;
-    if (owedSlots === 0 || owedSlots >= 2 ** slots) return 'not_owner';
+    if (owedSlots === 0 || (owedSlots & ~this.allSlots) !== 0) return 'not_owner';
     const full = (this.hints?.held ?? 0) >= this.options.hintKeysMax;
     return full && before === undefined ? 'busy' : undefined;
+  }
+
+  /** A hint whose row is damaged no longer says whom it was owed to: what replaces it is owed to everybody. */
+  private slotsOwed({ owedSlots }: MessageOf<'lead'> | MessageOf<'merge'>, before: Before): number {
+    return before === 'corrupt' ? this.allSlots : owedSlots;
+  }
+
+  /** One bit for each owner that every vnode has. */
+  private get allSlots(): number {
+    return 2 ** (this.ring?.owners(0).length ?? 0) - 1;
   }
 
   /** A twin attempt that found its write held here still stands in for its slots. */

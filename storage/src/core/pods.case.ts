@@ -12,7 +12,10 @@ import { DIGEST_KEY } from './one-key.case.ts';
 import { diskOf } from './ring.case.ts';
 import type { Locator, Store, Table } from './store.ts';
 
-/** Storage machines, a bus of one millisecond and a coordinator's pen: events in, effects out, no host. */
+/**
+ * Storage machines, a bus of one millisecond and a coordinator's pen: events in, effects out, no host. A host would drop
+ * the copies of a frame; here they arrive, so all but a lead must bear them.
+ */
 export const CLUSTER = 'test';
 const MARK = 'cluster!';
 
@@ -49,7 +52,7 @@ export class Pod {
 
   get header(): FrameHeader {
     const { name, boot, epoch, topology } = this;
-    return { cluster: MARK, role: 'storage', name, boot, toBoot: undefined, epoch, topology };
+    return { cluster: MARK, role: 'storage', name, boot, toBoot: undefined, number: 0, epoch, topology };
   }
 }
 
@@ -116,6 +119,7 @@ export class Net {
       name: 'p',
       boot: 'coordinator',
       toBoot: boot,
+      number: 0,
       epoch,
       topology,
     };

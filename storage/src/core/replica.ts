@@ -12,6 +12,7 @@ import {
 import { completed, type StatePart } from '@circlet/shared/causality/parts.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
 import { DOTS_PER_WRITE_MAX } from '@circlet/shared/protocol/limits.ts';
+import { CLOSED_MAX } from '@circlet/shared/protocol/limits.ts';
 import type { Lead, Led, RefusalReason } from '@circlet/shared/protocol/replica.ts';
 import { type Row, seal, soleOf, stateOf } from './row.ts';
 
@@ -68,6 +69,9 @@ export function lead(before: Before, request: Lead, minter: Minter, hinting: Hin
   const { state: next, doubleDots } = merge(state, delta(request.context, sibling), sole);
   if (next.siblings.length > Math.max(state.siblings.length, request.siblingsMax)) {
     return { kind: 'refused', reason: 'too_many_siblings' };
+  }
+  if (next.closed.length > Math.max(state.closed.length, CLOSED_MAX)) {
+    return { kind: 'refused', reason: 'history_full' };
   }
   return {
     kind: 'led',

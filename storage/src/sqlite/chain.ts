@@ -60,7 +60,7 @@ function checksum(prefix: number, bytes: Uint8Array): number {
 }
 
 export function withEntry(entries: readonly ChainEntry[], entry: ChainEntry): readonly ChainEntry[] {
-  return [...withoutKey(entries, entry.key), entry].sort((a, b) => Buffer.compare(a.key, b.key));
+  return [...withoutKey(entries, entry.key), entry].toSorted((a, b) => Buffer.compare(a.key, b.key));
 }
 
 export function withoutKey(entries: readonly ChainEntry[], key: Uint8Array): readonly ChainEntry[] {
