@@ -46,7 +46,8 @@ export async function measure({ name, clients, operations, run, servers }: Phase
   await Promise.all(Array.from({ length: clients }, (_, number) => client(number)));
   const seconds = (performance.now() - startMs) / 1000;
   latencies.sort((a, b) => a - b);
-  const quantile = (q: number) => latencies[Math.min(latencies.length - 1, Math.floor(q * latencies.length))] ?? 0;
+  const quantile = (q: number) =>
+    latencies[Math.min(latencies.length - 1, Math.floor(q * latencies.length))] ?? 0;
   const done = Math.max(1, latencies.length);
   const byRole = used().map(([role, us]) => [role, (us - (cpuBefore.get(role) ?? 0)) / done] as const);
   return {
@@ -74,7 +75,9 @@ export class Client {
   private readonly pools: readonly Pool[];
 
   constructor(urls: readonly string[], connections: number) {
-    this.pools = urls.map((url) => new Pool(url, { connections: Math.ceil(connections / urls.length), pipelining: 1 }));
+    this.pools = urls.map(
+      (url) => new Pool(url, { connections: Math.ceil(connections / urls.length), pipelining: 1 }),
+    );
   }
 
   async request(
@@ -86,7 +89,11 @@ export class Client {
   ): Promise<Answered> {
     const pool = this.pools[client % this.pools.length] as Pool;
     const answer = await pool.request({ method, path, body, headers });
-    return { status: answer.statusCode, headers: answer.headers, body: Buffer.from(await answer.body.arrayBuffer()) };
+    return {
+      status: answer.statusCode,
+      headers: answer.headers,
+      body: Buffer.from(await answer.body.arrayBuffer()),
+    };
   }
 
   async close(): Promise<void> {

@@ -39,7 +39,10 @@ const contexts = new Map<number, string>();
 
 async function put(client: number, n: number): Promise<void> {
   const context = contexts.get(n);
-  const headers = { 'content-type': 'application/octet-stream', ...(context === undefined ? {} : { 'circlet-context': context }) };
+  const headers = {
+    'content-type': 'application/octet-stream',
+    ...(context === undefined ? {} : { 'circlet-context': context }),
+  };
   const answer = await ours.request(client, 'PUT', path(n), values[random(256)] ?? null, headers);
   if (answer.status !== 204) throw new Error(`PUT ${answer.status}`);
   contexts.set(n, String(answer.headers['circlet-context']));
@@ -55,7 +58,17 @@ async function nothing(client: number, method: 'GET' | 'PUT'): Promise<void> {
   if (answer.status >= 300) throw new Error(`${method} ${answer.status}`);
 }
 
-function row({ name, perSecond, serverCpuUs, cpuUsByRole, p50Ms, p99Ms, p999Ms, flushesPerOperation, errors }: Measured): string {
+function row({
+  name,
+  perSecond,
+  serverCpuUs,
+  cpuUsByRole,
+  p50Ms,
+  p99Ms,
+  p999Ms,
+  flushesPerOperation,
+  errors,
+}: Measured): string {
   const cells = [
     name.padEnd(10),
     `${serverCpuUs.toFixed(0).padStart(5)} µs CPU`,
@@ -72,7 +85,13 @@ function row({ name, perSecond, serverCpuUs, cpuUsByRole, p50Ms, p99Ms, p999Ms, 
 
 type Servers = Readonly<Record<string, readonly number[]>>;
 const best = new Map<string, number>();
-async function phase(name: string, servers: Servers, count: number, run: (client: number, n: number) => Promise<void>, callers = clients) {
+async function phase(
+  name: string,
+  servers: Servers,
+  count: number,
+  run: (client: number, n: number) => Promise<void>,
+  callers = clients,
+) {
   const measured = await measure({ name, clients: callers, operations: count, run, servers });
   say(row(measured));
   best.set(name, Math.min(best.get(name) ?? Number.POSITIVE_INFINITY, measured.serverCpuUs));
@@ -96,8 +115,12 @@ try {
   await phase('put1', pids, 2_000, (client) => put(client, random(keys)), 1);
   await phase('get1', pids, 2_000, (client) => get(client, random(keys)), 1);
   const ratio = (a: string, b: string) => ((best.get(a) ?? 0) / (best.get(b) ?? 1)).toFixed(1);
-  say(`\nput ${best.get('put')?.toFixed(0)} µs of server CPU, ${ratio('put', 'null put')} times a null Hono put`);
-  say(`get ${best.get('get')?.toFixed(0)} µs of server CPU, ${ratio('get', 'null get')} times a null Hono get`);
+  say(
+    `\nput ${best.get('put')?.toFixed(0)} µs of server CPU, ${ratio('put', 'null put')} times a null Hono put`,
+  );
+  say(
+    `get ${best.get('get')?.toFixed(0)} µs of server CPU, ${ratio('get', 'null get')} times a null Hono get`,
+  );
   for (const { name } of [...cluster.layout.coordinators, ...cluster.layout.storage]) {
     say(`${name}: ${rssMiB(cluster.pid(name)).toFixed(0)} MiB`);
   }

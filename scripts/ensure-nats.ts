@@ -11,7 +11,10 @@ export function ensureNatsServer(): void {
   if (!mayInstall) throw new Error(NATS_SERVER_MISSING);
   process.stdout.write('nats-server is missing: installing it with apt-get\n');
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  for (const args of [['update', '-qq'], ['install', '-y', '-qq', '--no-install-recommends', 'nats-server']]) {
+  for (const args of [
+    ['update', '-qq'],
+    ['install', '-y', '-qq', '--no-install-recommends', 'nats-server'],
+  ]) {
     const { status } = spawnSync('apt-get', args, { env, stdio: ['ignore', 'ignore', 'inherit'] });
     if (status !== 0) throw new Error(`apt-get ${args[0]} failed. ${NATS_SERVER_MISSING}`);
   }

@@ -21,7 +21,11 @@ function lint(file: string, source: string): string {
   return stdout + stderr;
 }
 
-const PURE = ['shared/src/lint-probe.ts', 'storage/src/core/lint-probe.ts', 'coordinator/src/core/lint-probe.ts'];
+const PURE = [
+  'shared/src/lint-probe.ts',
+  'storage/src/core/lint-probe.ts',
+  'coordinator/src/core/lint-probe.ts',
+];
 const BANNED = [
   ['a clock', 'export const x = Date.now();', 'Date'],
   ['another clock', 'export const x = performance.now();', 'performance'],

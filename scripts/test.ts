@@ -9,6 +9,8 @@ try {
   process.exit(1);
 }
 for (const project of ['unit', 'cluster']) {
-  const { status } = spawnSync('vitest', ['run', '--project', project, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const { status } = spawnSync('vitest', ['run', '--project', project, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  });
   if (status !== 0) process.exit(status ?? 1);
 }

@@ -31,7 +31,11 @@ function folder(): string {
   return made;
 }
 
-function start(command: string, args: readonly string[], cwd = ROOT): { child: ChildProcess; output: () => string } {
+function start(
+  command: string,
+  args: readonly string[],
+  cwd = ROOT,
+): { child: ChildProcess; output: () => string } {
   let text = '';
   const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   child.stdout?.on('data', (chunk: Buffer) => {
@@ -45,8 +49,18 @@ function start(command: string, args: readonly string[], cwd = ROOT): { child: C
 }
 
 interface ClusterFile {
-  readonly coordinators: readonly { readonly name: string; readonly url: string; readonly metricsUrl: string; readonly pid: number | null }[];
-  readonly storage: readonly { readonly name: string; readonly pid: number | null; readonly dataDir: string; readonly metricsUrl: string }[];
+  readonly coordinators: readonly {
+    readonly name: string;
+    readonly url: string;
+    readonly metricsUrl: string;
+    readonly pid: number | null;
+  }[];
+  readonly storage: readonly {
+    readonly name: string;
+    readonly pid: number | null;
+    readonly dataDir: string;
+    readonly metricsUrl: string;
+  }[];
   readonly nats: readonly { readonly name: string; readonly url: string; readonly pid: number | null }[];
   readonly replicas: number;
   readonly partitions: number;
@@ -55,7 +69,18 @@ interface ClusterFile {
 it('"cluster up" says ready, writes cluster.json, and follows start, stop and kill of single pods', async () => {
   const data = folder();
   const [port = 0] = await freePorts(1);
-  const up = start(process.execPath, [CLUSTER, 'up', '--data', data, '--port', String(port), '--nats', '2', '--zones', '3']);
+  const up = start(process.execPath, [
+    CLUSTER,
+    'up',
+    '--data',
+    data,
+    '--port',
+    String(port),
+    '--nats',
+    '2',
+    '--zones',
+    '3',
+  ]);
   await until('the cluster is ready', () => Promise.resolve(up.output().includes('ready\n')), 60_000);
   const read = () => JSON.parse(readFileSync(join(data, 'cluster.json'), 'utf8')) as ClusterFile;
   const file = read();
@@ -71,8 +96,12 @@ it('"cluster up" says ready, writes cluster.json, and follows start, stop and ki
   const url = `http://127.0.0.1:${port}`;
   expect((await call('PUT', `${url}/v1/kv/b/k`, 'before')).status).toBe(204);
 
-  const control = (verb: string, name: string) => run(process.execPath, [CLUSTER, verb, name, '--data', data]);
-  for (const [verb, name] of [['kill', 'storage-1'], ['stop', 'storage-2']] as const) {
+  const control = (verb: string, name: string) =>
+    run(process.execPath, [CLUSTER, verb, name, '--data', data]);
+  for (const [verb, name] of [
+    ['kill', 'storage-1'],
+    ['stop', 'storage-2'],
+  ] as const) {
     await control(verb, name);
     expect(read().storage.find((pod) => pod.name === name)?.pid).toBeNull();
     await expect(control(verb, name)).rejects.toThrow(`${name} is not running`);
@@ -85,7 +114,10 @@ it('"cluster up" says ready, writes cluster.json, and follows start, stop and ki
   process.kill(read().storage[0]?.pid ?? 0, 'SIGKILL');
   await until('the file knows', () => Promise.resolve(read().storage[0]?.pid === null));
   await control('start', 'storage-0');
-  await until('the value is read from all', async () => (await call('GET', `${url}/v1/kv/b/k?r=all&sloppy=false`)).status === 200);
+  await until(
+    'the value is read from all',
+    async () => (await call('GET', `${url}/v1/kv/b/k?r=all&sloppy=false`)).status === 200,
+  );
 
   const pids = [...read().coordinators, ...read().storage, ...read().nats].map(({ pid }) => pid ?? 0);
   up.child.kill('SIGTERM');
@@ -130,9 +162,21 @@ it('says in one line what is wrong when the port is taken', async () => {
   const data = folder();
   const [port = 0] = await freePorts(1);
   start(process.execPath, [join(ROOT, 'cluster/bin/start.mjs'), '--data', data, '--port', String(port)]);
-  await until('the first serves', async () => (await call('GET', `http://127.0.0.1:${port}/healthz/ready`)).status === 200);
-  const second = run(process.execPath, [join(ROOT, 'cluster/bin/start.mjs'), '--data', folder(), '--port', String(port)]);
-  await expect(second).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(/^circlet: port \d+ .* in use: .*\n$/) });
+  await until(
+    'the first serves',
+    async () => (await call('GET', `http://127.0.0.1:${port}/healthz/ready`)).status === 200,
+  );
+  const second = run(process.execPath, [
+    join(ROOT, 'cluster/bin/start.mjs'),
+    '--data',
+    folder(),
+    '--port',
+    String(port),
+  ]);
+  await expect(second).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^circlet: port \d+ .* in use: .*\n$/),
+  });
 });
 
 it('an entry point started on a Node that is too old says so in one line', async () => {
@@ -141,7 +185,15 @@ it('an entry point started on a Node that is too old says so in one line', async
     process.stdout.write('skipped: this machine has no old Node\n');
     return;
   }
-  for (const bin of ['storage/bin/storage.mjs', 'coordinator/bin/coordinator.mjs', 'cluster/bin/cluster.mjs', 'cluster/bin/start.mjs', 'cli/bin/circlet.mjs']) {
-    await expect(run(old, [join(ROOT, bin)])).rejects.toMatchObject({ stderr: expect.stringMatching(/^[^\n]*needs Node(?:\.js)? 24[^\n]*\n$/i) });
+  for (const bin of [
+    'storage/bin/storage.mjs',
+    'coordinator/bin/coordinator.mjs',
+    'cluster/bin/cluster.mjs',
+    'cluster/bin/start.mjs',
+    'cli/bin/circlet.mjs',
+  ]) {
+    await expect(run(old, [join(ROOT, bin)])).rejects.toMatchObject({
+      stderr: expect.stringMatching(/^[^\n]*needs Node(?:\.js)? 24[^\n]*\n$/i),
+    });
   }
 });

@@ -9,7 +9,10 @@ import { join } from 'node:path';
 export type Command = 'start' | 'stop' | 'kill';
 const COMMANDS: readonly string[] = ['start', 'stop', 'kill'] satisfies Command[];
 
-export function serveControl(dataDir: string, run: (command: Command, name: string) => Promise<void>): Promise<Server> {
+export function serveControl(
+  dataDir: string,
+  run: (command: Command, name: string) => Promise<void>,
+): Promise<Server> {
   const path = socketPath(dataDir);
   rmSync(path, { force: true });
   const server = createServer((socket) => {
@@ -49,8 +52,14 @@ export function sendControl(dataDir: string, command: Command, name: string): Pr
     socket.on('data', (text: string) => {
       reply += text;
     });
-    socket.on('end', () => (reply.trim() === 'ok' ? resolve() : reject(new Error(reply.trim() || 'the cluster ended'))));
-    socket.on('error', () => reject(new Error(`no cluster is up in ${dataDir}: start one with "npm run cluster -- up --data ${dataDir}"`)));
+    socket.on('end', () =>
+      reply.trim() === 'ok' ? resolve() : reject(new Error(reply.trim() || 'the cluster ended')),
+    );
+    socket.on('error', () =>
+      reject(
+        new Error(`no cluster is up in ${dataDir}: start one with "npm run cluster -- up --data ${dataDir}"`),
+      ),
+    );
   });
 }
 

@@ -33,7 +33,13 @@ const READY_WITHIN_MS = 20_000;
 const POLL_MS = 10;
 const DRAIN_MS = 5_000;
 
-export async function startEmbedded({ dataDir, port, version, notice, fatal }: EmbeddedOptions): Promise<EmbeddedCluster> {
+export async function startEmbedded({
+  dataDir,
+  port,
+  version,
+  notice,
+  fatal,
+}: EmbeddedOptions): Promise<EmbeddedCluster> {
   mkdirSync(dataDir, { recursive: true });
   const secretsFile = join(dataDir, 'secrets');
   createOnce(secretsFile, newSecrets());
@@ -79,7 +85,8 @@ export async function startEmbedded({ dataDir, port, version, notice, fatal }: E
   const deadline = Date.now() + READY_WITHIN_MS;
   const allReady = () => storage.every(({ readiness }) => readiness.ready) && isHealthy(api.health.ready());
   while (!allReady()) {
-    if (Date.now() > deadline) throw new Error(`the cluster was not ready in ${READY_WITHIN_MS / 1000} s: see the log above`);
+    if (Date.now() > deadline)
+      throw new Error(`the cluster was not ready in ${READY_WITHIN_MS / 1000} s: see the log above`);
     await new Promise((wake) => setTimeout(wake, POLL_MS));
   }
   return {

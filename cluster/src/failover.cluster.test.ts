@@ -37,36 +37,58 @@ it('goes on within 50 ms when a storage process is killed under load, and fails 
       // Blind puts would pile up siblings: each put names what it replaces.
       const seen = isPut ? await call('GET', `${url}/v1/kv/load/${key}?r=1`) : undefined;
       const answer = isPut
-        ? await call('PUT', `${url}/v1/kv/load/${key}?w=2`, `value ${i}`, seen?.context === undefined ? {} : { 'circlet-context': seen.context })
+        ? await call(
+            'PUT',
+            `${url}/v1/kv/load/${key}?w=2`,
+            `value ${i}`,
+            seen?.context === undefined ? {} : { 'circlet-context': seen.context },
+          )
         : await call('GET', `${url}/v1/kv/load/${key}?r=2`);
       const ok = answer.status < 400 || answer.status === 404;
-      done.push({ key, startedMs, endedMs: performance.now(), ok, why: `${answer.status} ${answer.code ?? ''}` });
+      done.push({
+        key,
+        startedMs,
+        endedMs: performance.now(),
+        ok,
+        why: `${answer.status} ${answer.code ?? ''}`,
+      });
     }
   };
   const clients = Array.from({ length: CLIENTS }, (_, n) => client(n));
   await until('the load is running', () => Promise.resolve(done.length > 2_000));
   const killedMs = performance.now();
   await cluster.supervisor.kill(victim);
-  await until('30 s have passed', () => Promise.resolve(performance.now() - killedMs > UNDER_LOAD_MS), UNDER_LOAD_MS + 10_000);
+  await until(
+    '30 s have passed',
+    () => Promise.resolve(performance.now() - killedMs > UNDER_LOAD_MS),
+    UNDER_LOAD_MS + 10_000,
+  );
   load.stopped = true;
   await Promise.all(clients);
 
   const after = done.filter(({ endedMs }) => endedMs >= killedMs);
   const failed = after.filter(({ ok }) => !ok);
   const firstSuccessMs =
-    Math.min(...after.filter(({ key, ok, startedMs }) => ok && affected.has(key) && startedMs >= killedMs).map(({ endedMs }) => endedMs)) -
-    killedMs;
+    Math.min(
+      ...after
+        .filter(({ key, ok, startedMs }) => ok && affected.has(key) && startedMs >= killedMs)
+        .map(({ endedMs }) => endedMs),
+    ) - killedMs;
   const share = failed.length / after.length;
   process.stdout.write(
     `killed ${victim}: ${after.length} requests in ${UNDER_LOAD_MS / 1000} s, ${failed.length} failed (${(share * 100).toFixed(3)} %), ` +
       `first success on an affected key after ${firstSuccessMs.toFixed(1)} ms\n`,
   );
-  expect(failed.map(({ why }) => why).slice(0, 10)).toEqual(share < 0.001 ? failed.map(({ why }) => why).slice(0, 10) : []);
+  expect(failed.map(({ why }) => why).slice(0, 10)).toEqual(
+    share < 0.001 ? failed.map(({ why }) => why).slice(0, 10) : [],
+  );
   expect(share).toBeLessThan(0.001);
   expect(firstSuccessMs).toBeLessThan(50);
 
   await cluster.supervisor.start(victim);
-  await until('every hint is delivered', async () => (await nodes(url)).every(({ hints }) => hints.held + hints.owed === 0));
+  await until('every hint is delivered', async () =>
+    (await nodes(url)).every(({ hints }) => hints.held + hints.owed === 0),
+  );
   for (const key of keys) {
     const whole = await call('GET', `${url}/v1/kv/load/${key}?r=all`);
     expect([200, 300]).toContain(whole.status);
@@ -90,12 +112,20 @@ it('keeps taking sloppy writes with two of three owners dead, and refuses strict
   }
   const strict = await call('PUT', `${url}/v1/kv/demo/dear?sloppy=false`, 'strict');
   expect(strict.status).toBe(503);
-  expect(strict.problem).toMatchObject({ code: 'quorum_unavailable', need: 2, got: 1, from: 'owners', outcome: 'none' });
+  expect(strict.problem).toMatchObject({
+    code: 'quorum_unavailable',
+    need: 2,
+    got: 1,
+    from: 'owners',
+    outcome: 'none',
+  });
   expect((await call('GET', `${url}/v1/kv/demo/dear`)).body.toString()).toBe('value 49');
 
   await cluster.supervisor.start(first);
   await cluster.supervisor.start(second);
-  await until('every hint is delivered', async () => (await nodes(url)).every(({ hints }) => hints.held + hints.owed === 0));
+  await until('every hint is delivered', async () =>
+    (await nodes(url)).every(({ hints }) => hints.held + hints.owed === 0),
+  );
   for (const dead of [third]) await cluster.supervisor.kill(dead);
   const healed = await call('GET', `${url}/v1/kv/demo/dear?r=2&sloppy=false`);
   expect(healed.status).toBe(200);

@@ -41,7 +41,9 @@ export async function nodes(url: string): Promise<readonly NodeFigures[]> {
 /** Owners of a key, in order, and the fallbacks behind them. */
 export async function preferenceList(url: string, bucket: string, key: string): Promise<readonly string[]> {
   const answer = await fetch(`${url}/v1/cluster/locate/${bucket}/${key}`);
-  return ((await answer.json()) as { preferenceList: { node: string }[] }).preferenceList.map(({ node }) => node);
+  return ((await answer.json()) as { preferenceList: { node: string }[] }).preferenceList.map(
+    ({ node }) => node,
+  );
 }
 
 /** Polls until the condition holds; the error of the last try is the reason given when it never does. */

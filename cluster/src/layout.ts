@@ -51,7 +51,9 @@ export async function planLayout(shape: ClusterShape): Promise<Layout> {
   const httpPorts = range(shape.coordinators).map((i) => port + i);
   for (const wanted of httpPorts) {
     if (!(await isFree(wanted))) {
-      throw new PortTaken(`port ${wanted} on 127.0.0.1 is in use: stop what uses it, or choose another with --port`);
+      throw new PortTaken(
+        `port ${wanted} on 127.0.0.1 is in use: stop what uses it, or choose another with --port`,
+      );
     }
   }
   const ports = [...(await freePorts(2 * shape.nats + shape.storage + shape.coordinators))];
@@ -70,7 +72,11 @@ export async function planLayout(shape: ClusterShape): Promise<Layout> {
       dataDir: join(dataDir, `storage-${i}`),
       metricsPort: take(),
     })),
-    coordinators: httpPorts.map((httpPort, i) => ({ name: `coordinator-${i}`, port: httpPort, metricsPort: take() })),
+    coordinators: httpPorts.map((httpPort, i) => ({
+      name: `coordinator-${i}`,
+      port: httpPort,
+      metricsPort: take(),
+    })),
   };
 }
 

@@ -19,7 +19,9 @@ export interface LocalCluster {
   down(): Promise<void>;
 }
 
-export async function startLocalCluster(shape: Partial<Omit<ClusterShape, 'dataDir' | 'port'>>): Promise<LocalCluster> {
+export async function startLocalCluster(
+  shape: Partial<Omit<ClusterShape, 'dataDir' | 'port'>>,
+): Promise<LocalCluster> {
   const natsServer = findNatsServer();
   if (natsServer === undefined) throw new Error(NATS_SERVER_MISSING);
   const dataDir = mkdtempSync(join(tmpdir(), 'circlet-'));

@@ -52,7 +52,9 @@ it('a client that sends its context with a read gets an answer at least that new
     const headers = context === undefined ? undefined : { 'circlet-context': context };
     const put = await call('PUT', `${first}/v1/kv/session/mine?w=1`, `value ${i}`, headers);
     context = put.context;
-    const got = await call('GET', `${second}/v1/kv/session/mine?r=1`, undefined, { 'circlet-context': context ?? '' });
+    const got = await call('GET', `${second}/v1/kv/session/mine?r=1`, undefined, {
+      'circlet-context': context ?? '',
+    });
     expect(got.status === 200 ? got.body.toString() : got.code).toBe(`value ${i}`);
   }
 });

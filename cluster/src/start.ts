@@ -21,7 +21,9 @@ async function main(): Promise<void> {
   const { data, port, logLevel } = program.parse().opts<{ data: string; port: number; logLevel: string }>();
   const dataDir = resolve(data);
   if (port !== 0 && !(await isFree(port))) {
-    throw new Error(`port ${port} on 127.0.0.1 is in use: stop what uses it, or choose another with "npm start -- --port N"`);
+    throw new Error(
+      `port ${port} on 127.0.0.1 is in use: stop what uses it, or choose another with "npm start -- --port N"`,
+    );
   }
   const logger = createLogger({ role: 'local', name: 'local', level: logLevel });
   const starting = startEmbedded({

@@ -41,7 +41,8 @@ export class Supervisor {
     mkdirSync(join(dataDir, 'logs'), { recursive: true });
     writeIfMissing(this.layout.secretsFile, newSecrets());
     const ports = this.layout.nats.map((nats) => nats.ports);
-    for (const nats of this.layout.nats) writeFileSync(nats.configFile, natsConfig(nats.name, nats.ports, ports));
+    for (const nats of this.layout.nats)
+      writeFileSync(nats.configFile, natsConfig(nats.name, nats.ports, ports));
     for (const name of this.specs.keys()) this.launch(name);
     await Promise.all([...this.specs.keys()].map((name) => this.ready(name)));
     this.writeClusterFile();
@@ -88,7 +89,9 @@ export class Supervisor {
 
   /** Of everything that is running. */
   pids(): readonly number[] {
-    return [...this.children.values()].flatMap(({ hasExited, pid }) => (hasExited || pid === undefined ? [] : [pid]));
+    return [...this.children.values()].flatMap(({ hasExited, pid }) =>
+      hasExited || pid === undefined ? [] : [pid],
+    );
   }
 
   private launch(name: string): void {
@@ -105,7 +108,8 @@ export class Supervisor {
     const deadline = Date.now() + READY_WITHIN_MS;
     while (!(await answersOk(url))) {
       if (child.hasExited) throw new Error(`${name} ended before it was ready:\n${tail(child.spec.logFile)}`);
-      if (Date.now() > deadline) throw new Error(`${name} was not ready in ${READY_WITHIN_MS / 1000} s:\n${tail(child.spec.logFile)}`);
+      if (Date.now() > deadline)
+        throw new Error(`${name} was not ready in ${READY_WITHIN_MS / 1000} s:\n${tail(child.spec.logFile)}`);
       await new Promise((wake) => setTimeout(wake, POLL_MS));
     }
   }
@@ -152,7 +156,11 @@ export class Supervisor {
         dataDir,
         metricsUrl: `http://127.0.0.1:${metricsPort}/metrics`,
       })),
-      nats: nats.map(({ name, ports }) => ({ name, url: `nats://127.0.0.1:${ports.client}`, pid: this.pid(name) })),
+      nats: nats.map(({ name, ports }) => ({
+        name,
+        url: `nats://127.0.0.1:${ports.client}`,
+        pid: this.pid(name),
+      })),
       replicas: shape.replicas,
       partitions: shape.vnodes,
     };
@@ -171,10 +179,15 @@ function specsOf(layout: Layout, natsServer: string): readonly ChildSpec[] {
     CIRCLET_NATS_SERVERS: natsUrls(layout).join(','),
     CIRCLET_INSECURE_DEV: 'true',
   };
-  const node = (entry: string, name: string, env: Readonly<Record<string, string>>): ChildSpec => ({
+  const pod = (
+    entry: string,
+    flags: readonly string[],
+    name: string,
+    env: Readonly<Record<string, string>>,
+  ): ChildSpec => ({
     name,
     command: process.execPath,
-    args: [join(ROOT, entry)],
+    args: [...flags, join(ROOT, entry)],
     env: { ...common, CIRCLET_NAME: name, ...env },
     logFile: logFile(name),
   });
@@ -187,7 +200,7 @@ function specsOf(layout: Layout, natsServer: string): readonly ChildSpec[] {
       logFile: logFile(name),
     })),
     ...layout.storage.map(({ name, dataDir, metricsPort }) =>
-      node('storage/bin/storage.mjs', name, {
+      pod('storage/bin/storage.mjs', [], name, {
         CIRCLET_DATA_DIR: dataDir,
         CIRCLET_METRICS_PORT: String(metricsPort),
         CIRCLET_INITIAL_MEMBERS: initialMembers(layout),
@@ -196,7 +209,8 @@ function specsOf(layout: Layout, natsServer: string): readonly ChildSpec[] {
       }),
     ),
     ...layout.coordinators.map(({ name, port, metricsPort }) =>
-      node('coordinator/bin/coordinator.mjs', name, {
+      // As its own first line has it.
+      pod('coordinator/bin/coordinator.mjs', ['--max-semi-space-size=8'], name, {
         CIRCLET_PORT: String(port),
         CIRCLET_METRICS_PORT: String(metricsPort),
       }),

@@ -22,7 +22,8 @@ async function main(): Promise<void> {
   }
   const options = readOptions(coordinatorOptions, process.argv.slice(2), process.env);
   if (!options.insecureDev) throw new OptionError(NO_CREDENTIALS);
-  if (!LOOPBACK.test(options.host)) throw new OptionError(`--host: without credentials only loopback is allowed, not "${options.host}"`);
+  if (!LOOPBACK.test(options.host))
+    throw new OptionError(`--host: without credentials only loopback is allowed, not "${options.host}"`);
   const secrets = readSecrets(options.secretsFile);
   const logger = createLogger({ role: 'coordinator', name: options.name, level: options.logLevel });
   const telemetry = new Telemetry();

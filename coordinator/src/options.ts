@@ -11,7 +11,12 @@ export const coordinatorOptions = {
     fallback: '127.0.0.1',
     help: 'Address to listen on. Without credentials only loopback is allowed.',
   }),
-  port: integer({ min: 0, max: 65535, fallback: 8080, help: 'Port of the HTTP API; 0 takes any free one and logs it.' }),
+  port: integer({
+    min: 0,
+    max: 65535,
+    fallback: 8080,
+    help: 'Port of the HTTP API; 0 takes any free one and logs it.',
+  }),
   metricsPort: integer({
     min: 0,
     max: 65535,

@@ -24,7 +24,14 @@ export interface Api {
   close(graceMs: number): Promise<void>;
 }
 
-export async function serveApi({ pod, secrets, host, port, connectionsMax, notice }: ApiOptions): Promise<Api> {
+export async function serveApi({
+  pod,
+  secrets,
+  host,
+  port,
+  connectionsMax,
+  notice,
+}: ApiOptions): Promise<Api> {
   let isDraining = false;
   const draining = () => isDraining;
   const app = createApp({

@@ -5,7 +5,9 @@ import { type CitiesReport, runCities } from './run.ts';
 
 /** `npm run example:cities` */
 const { records, report: reportFile } = new Command('cities')
-  .description('Import 138,000 places into a cluster while it is being broken, and prove that nothing is lost')
+  .description(
+    'Import 138,000 places into a cluster while it is being broken, and prove that nothing is lost',
+  )
   .option('--records <n>', 'only the first n places', Number)
   .option('--report <file>', 'where the report goes', '.reports/cities.md')
   .parse()

@@ -46,7 +46,12 @@ const READERS = 32;
 const HEAL_WITHIN_MS = 120_000;
 const POLL_MS = 200;
 
-export async function runCities({ records: count, feedMs, frozenMs, say }: CitiesOptions): Promise<CitiesReport> {
+export async function runCities({
+  records: count,
+  feedMs,
+  frozenMs,
+  say,
+}: CitiesOptions): Promise<CitiesReport> {
   const records = cities(count);
   say(`${records.length} records; starting 5 storage pods, 2 coordinators, 1 nats-server`);
   const cluster = await startLocalCluster({ storage: 5, coordinators: 2 });
@@ -57,7 +62,9 @@ export async function runCities({ records: count, feedMs, frozenMs, say }: Citie
     say(`imported: ${importing.stored} acknowledged in ${importing.seconds.toFixed(1)} s; healing`);
     const healedInMs = await heal(cluster, say);
     const hintsLeft = await hintsHeld(cluster);
-    say(`healed in ${(healedInMs / 1000).toFixed(1)} s, ${hintsLeft} hints left; reading everything back at r=all`);
+    say(
+      `healed in ${(healedInMs / 1000).toFixed(1)} s, ${hintsLeft} hints left; reading everything back at r=all`,
+    );
     const { different, reads, seconds } = await readBack(cluster, records);
     return {
       records: records.length,
@@ -97,7 +104,8 @@ class Trouble {
 
   /** Called with the share of the records that the import has taken so far. */
   progress(share: number): void {
-    while (this.steps[0] !== undefined && share >= this.steps[0].at) this.running.push(this.steps.shift()?.run() ?? Promise.resolve());
+    while (this.steps[0] !== undefined && share >= this.steps[0].at)
+      this.running.push(this.steps.shift()?.run() ?? Promise.resolve());
   }
 
   async finished(): Promise<void> {
@@ -138,7 +146,19 @@ async function importAll(
   feedMs: number,
   trouble: Trouble,
 ): Promise<ImportReport> {
-  const args = ['import', BUCKET, '-', '--format', 'ndjson', '--key', 'cityId', '--url', cluster.urls.join(','), '-o', 'json'];
+  const args = [
+    'import',
+    BUCKET,
+    '-',
+    '--format',
+    'ndjson',
+    '--key',
+    'cityId',
+    '--url',
+    cluster.urls.join(','),
+    '-o',
+    'json',
+  ];
   const child = spawn(process.execPath, [CIRCLET, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
   let report = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -166,7 +186,8 @@ async function heal(cluster: LocalCluster, say: (line: string) => void): Promise
   say('storage-1 is back');
   for (;;) {
     if ((await isHealed(cluster)) && (await hintsHeld(cluster)) === 0) return performance.now() - startMs;
-    if (performance.now() - startMs > HEAL_WITHIN_MS) throw new Error(`not healed in ${HEAL_WITHIN_MS / 1000} s`);
+    if (performance.now() - startMs > HEAL_WITHIN_MS)
+      throw new Error(`not healed in ${HEAL_WITHIN_MS / 1000} s`);
     await new Promise((wake) => setTimeout(wake, POLL_MS));
   }
 }

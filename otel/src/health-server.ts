@@ -46,7 +46,10 @@ export async function serveHealth(
     const report = reports[request.url ?? '']?.();
     if (report !== undefined) {
       const healthy = isHealthy(report);
-      response.writeHead(healthy ? 200 : 503, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+      response.writeHead(healthy ? 200 : 503, {
+        'content-type': 'application/json',
+        'cache-control': 'no-store',
+      });
       response.end(JSON.stringify({ status: healthy ? OK : 'failing', checks: report.checks }));
     } else if (request.url === '/metrics') {
       response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' });

@@ -20,7 +20,9 @@ export class Telemetry {
     const lines = [
       '# HELP circlet_events_total Notable things, by name.',
       '# TYPE circlet_events_total counter',
-      ...[...this.counts].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([event, n]) => `circlet_events_total{event="${event}"} ${n}`),
+      ...[...this.counts]
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
+        .map(([event, n]) => `circlet_events_total{event="${event}"} ${n}`),
       '# HELP process_resident_memory_bytes Resident memory.',
       '# TYPE process_resident_memory_bytes gauge',
       `process_resident_memory_bytes ${memory.rss}`,

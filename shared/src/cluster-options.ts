@@ -70,7 +70,8 @@ export function foundingConfig(
   replicas: number,
 ): FoundingConfig | undefined {
   if (initialMembers.length === 0) return undefined;
-  if ((vnodes & (vnodes - 1)) !== 0) throw new OptionError(`--vnodes: expected a power of two, not ${vnodes}`);
+  if ((vnodes & (vnodes - 1)) !== 0)
+    throw new OptionError(`--vnodes: expected a power of two, not ${vnodes}`);
   const members = initialMembers.map(parseMember).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const twice = members.find((member, i) => member.name === members[i - 1]?.name);
   if (twice !== undefined) throw new OptionError(`--initial-members: ${twice.name} is there twice`);
@@ -78,10 +79,13 @@ export function foundingConfig(
 }
 
 function parseMember(word: string): FoundingMember {
-  const [, name = '', zone = 'default', weightText = '1'] = /^([^=]+)(?:=([^:]+)(?::(\d+))?)?$/.exec(word) ?? [];
+  const [, name = '', zone = 'default', weightText = '1'] =
+    /^([^=]+)(?:=([^:]+)(?::(\d+))?)?$/.exec(word) ?? [];
   const weight = Number(weightText);
   if (!NODE_NAME.test(name) || !ZONE.test(zone) || weight < 1 || weight > WEIGHT_MAX) {
-    throw new OptionError(`--initial-members: expected name[=zone[:weight]] with a weight from 1 to ${WEIGHT_MAX}, not "${word}"`);
+    throw new OptionError(
+      `--initial-members: expected name[=zone[:weight]] with a weight from 1 to ${WEIGHT_MAX}, not "${word}"`,
+    );
   }
   return { name, zone, weight };
 }

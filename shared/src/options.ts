@@ -33,9 +33,12 @@ interface Spec<T> {
   readonly help: string;
 }
 
-export function text(spec: Spec<string> & { readonly pattern?: RegExp; readonly expected?: string }): Option<string> {
+export function text(
+  spec: Spec<string> & { readonly pattern?: RegExp; readonly expected?: string },
+): Option<string> {
   return option(spec, 'value', (given) => {
-    if (spec.pattern !== undefined && !spec.pattern.test(given)) throw new OptionError(`expected ${spec.expected ?? spec.pattern.source}`);
+    if (spec.pattern !== undefined && !spec.pattern.test(given))
+      throw new OptionError(`expected ${spec.expected ?? spec.pattern.source}`);
     return given;
   });
 }
@@ -60,7 +63,12 @@ export function flag(spec: { readonly help: string }): Option<boolean> {
 
 /** Words separated by commas. */
 export function words(spec: Spec<readonly string[]>): Option<readonly string[]> {
-  return option(spec, 'value', (given) => given.split(',').map((word) => word.trim()).filter((word) => word !== ''));
+  return option(spec, 'value', (given) =>
+    given
+      .split(',')
+      .map((word) => word.trim())
+      .filter((word) => word !== ''),
+  );
 }
 
 function option<T>(spec: Spec<T>, kind: Option<T>['kind'], parse: (given: string) => T): Option<T> {
@@ -80,7 +88,8 @@ export function readOptions<T extends OptionTable>(
     const raw = fromFlag ?? env[envName(name)];
     const source = fromFlag === undefined ? envName(name) : `--${flagName(name)}`;
     if (raw === undefined) {
-      if (of.fallback === undefined) throw new OptionError(`--${flagName(name)} or ${envName(name)} is needed: ${of.help}`);
+      if (of.fallback === undefined)
+        throw new OptionError(`--${flagName(name)} or ${envName(name)} is needed: ${of.help}`);
       values[name] = of.fallback;
       continue;
     }
@@ -98,7 +107,8 @@ export function helpText(table: OptionTable): string {
   return Object.entries(table)
     .map(([name, of]) => {
       const argument = of.kind === 'flag' ? '' : ' VALUE';
-      const fallback = of.fallback === undefined || of.fallback === false ? '' : ` (default ${describe(of.fallback)})`;
+      const fallback =
+        of.fallback === undefined || of.fallback === false ? '' : ` (default ${describe(of.fallback)})`;
       return `  --${flagName(name)}${argument}, ${envName(name)}\n      ${of.help}${fallback}`;
     })
     .join('\n');

@@ -81,7 +81,8 @@ const NO_CREDENTIALS =
   'there are no credentials to run with yet: give --insecure-dev to run without, on loopback only';
 
 main().catch((error: unknown) => {
-  const isExpected = error instanceof OptionError || error instanceof SecretsError || error instanceof StoreUnusable;
+  const isExpected =
+    error instanceof OptionError || error instanceof SecretsError || error instanceof StoreUnusable;
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`circlet-storage: ${message}\n`);
   process.exit(isExpected ? 78 : 1);

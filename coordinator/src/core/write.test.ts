@@ -1,5 +1,5 @@
 import { type Context, emptyContext } from '@circlet/shared/causality/context.ts';
-import { historyOf } from '@circlet/shared/causality/history.ts';
+import { historyOf, withDot } from '@circlet/shared/causality/history.ts';
 import { only } from '@circlet/shared/causality/key-state.ts';
 import { decodeState, encodeState } from '@circlet/shared/causality/state-codec.ts';
 import { describe, expect, it } from 'vitest';
@@ -334,7 +334,8 @@ describe('a lead that holds the write already', () => {
   it('or has closed it sends its whole state, which must reach W before the write is answered (rule 22)', () => {
     const writing = begin();
     const { desk, operation } = writing;
-    const superseder = { ...stateWith(sibling('Y', 'a', 2), sibling('Z', 'b')), closed: [idOf('X')] };
+    const alive = stateWith(sibling('Y', 'a', 2), sibling('Z', 'b'));
+    const superseder = { ...alive, history: withDot(alive.history, dotOf('a', 1)), closed: [idOf('X')] };
     const parts = [only([sibling('Y', 'a', 2)]), { ...superseder, siblings: [sibling('Z', 'b')] }];
     const closed = { outcome: 'closed' as const, dots: [], parts: 2 };
     // A part that comes out of order is not taken; in order they make the whole.
@@ -345,8 +346,9 @@ describe('a lead that holds the write already', () => {
     for (const { state } of merges(writing)) expect(state).toEqual(superseder);
     expect(writing.results).toEqual([]);
     desk.merged(operation, 'c');
-    expect(contexts(writing)).toMatchObject([
-      { history: { actors: [] }, writes: [{ writeId: idOf('X'), sole: false }] },
+    // It covers what is dead there, its own dot among it, and nothing that the client was not shown.
+    expect(contexts(writing)).toEqual([
+      { history: historyOf([dotOf('a', 1)]), writes: [{ writeId: idOf('X'), sole: false }] },
     ]);
   });
 });

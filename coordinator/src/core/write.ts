@@ -1,4 +1,10 @@
-import { type Context, contextWith, delta, soleWrites } from '@circlet/shared/causality/context.ts';
+import {
+  type Context,
+  contextOfDead,
+  contextWith,
+  delta,
+  soleWrites,
+} from '@circlet/shared/causality/context.ts';
 import { compareDots, type Dot } from '@circlet/shared/causality/dot.ts';
 import { emptyState, type KeyState, merge } from '@circlet/shared/causality/key-state.ts';
 import { assemble } from '@circlet/shared/causality/parts.ts';
@@ -439,11 +445,19 @@ export class WriteOperation implements Operation {
 
   private succeed(desk: Desk): void {
     this.answered = true;
-    const { context, write, done } = this.options;
-    done(desk, { kind: 'written', context: contextWith(context, write.writeId, this.dots, this.sole) });
+    const { context: sent, write, done } = this.options;
+    const { state, dots, sole } = this;
+    const isDead = state !== undefined && dots.length === 0;
+    const context = isDead
+      ? contextOfDead(sent, write.writeId, state)
+      : contextWith(sent, write.writeId, dots, sole);
+    done(desk, { kind: 'written', context });
   }
 
-  private refusedForGood(desk: Desk, code: 'too_many_siblings' | 'history_full' | 'idempotency_mismatch'): void {
+  private refusedForGood(
+    desk: Desk,
+    code: 'too_many_siblings' | 'history_full' | 'idempotency_mismatch',
+  ): void {
     if (this.outcome() === 'none') {
       this.fail(desk, { code });
     } else {

@@ -38,12 +38,14 @@ export class Health implements PodHealth {
   ready(): HealthReport {
     const { ring, connected } = this.view;
     const usable = ring?.topology.members.some(({ name }) => this.isUsable(name)) ?? false;
-    return { checks: {
-      topology: ring === undefined ? NO_TOPOLOGY : OK,
-      bus: connected ? OK : 'not connected to NATS',
-      storage: usable ? OK : 'no storage pod can be used',
-      draining: this.draining() ? 'shutting down' : OK,
-    } };
+    return {
+      checks: {
+        topology: ring === undefined ? NO_TOPOLOGY : OK,
+        bus: connected ? OK : 'not connected to NATS',
+        storage: usable ? OK : 'no storage pod can be used',
+        draining: this.draining() ? 'shutting down' : OK,
+      },
+    };
   }
 
   private isUsable(name: string): boolean {
@@ -57,6 +59,9 @@ const NO_TOPOLOGY = 'no topology learnt yet';
 /** The answer on the public port; the pod's own port gives the same. */
 export function healthReply(report: HealthReport): Reply {
   const healthy = isHealthy(report);
-  const body: z.infer<typeof healthSchema> = { status: healthy ? OK : 'failing', checks: { ...report.checks } };
+  const body: z.infer<typeof healthSchema> = {
+    status: healthy ? OK : 'failing',
+    checks: { ...report.checks },
+  };
   return jsonReply(healthy ? 200 : 503, body, { 'Cache-Control': 'no-store' });
 }

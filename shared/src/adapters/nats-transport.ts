@@ -44,7 +44,12 @@ export async function connectNats(options: NatsOptions): Promise<NatsTransport> 
       `the NATS server takes messages of at most ${payloadBytesMax} bytes; Circlet needs max_payload: ${PAYLOAD_BYTES_MAX} or more`,
     );
   }
-  return new Connected(connection, listenSubjects(cluster, role, name), undeliveredPrefix(cluster, role, name), payloadBytesMax);
+  return new Connected(
+    connection,
+    listenSubjects(cluster, role, name),
+    undeliveredPrefix(cluster, role, name),
+    payloadBytesMax,
+  );
 }
 
 class Connected implements NatsTransport {
@@ -55,7 +60,12 @@ class Connected implements NatsTransport {
   private readonly subscriptions: Subscription[] = [];
   private up = true;
 
-  constructor(connection: NatsConnection, subjects: readonly string[], undelivered: string, payloadBytesMax: number) {
+  constructor(
+    connection: NatsConnection,
+    subjects: readonly string[],
+    undelivered: string,
+    payloadBytesMax: number,
+  ) {
     this.connection = connection;
     this.subjects = subjects;
     this.undelivered = undelivered;
@@ -116,5 +126,7 @@ class Connected implements NatsTransport {
 
 function connectedAfter(status: Status): boolean | undefined {
   if (status.type === 'reconnect') return true;
-  return status.type === 'disconnect' || status.type === 'staleConnection' || status.type === 'close' ? false : undefined;
+  return status.type === 'disconnect' || status.type === 'staleConnection' || status.type === 'close'
+    ? false
+    : undefined;
 }

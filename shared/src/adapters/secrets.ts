@@ -44,7 +44,10 @@ export function parseSecrets(text: string, path: string): Secrets {
     if (words[0] === '' || words[0]?.startsWith('#')) return;
     if (words[0] === 'cluster' && words.length === 2) {
       cluster = hex(words[1], where);
-    } else if (words[0] === 'context' && (words.length === 3 || (words.length === 4 && words[3] === 'sign'))) {
+    } else if (
+      words[0] === 'context' &&
+      (words.length === 3 || (words.length === 4 && words[3] === 'sign'))
+    ) {
       const id = words[1] ?? '';
       if (!KEY_ID.test(id)) throw new SecretsError(`${where}: a context key id is 1 to 8 letters and digits`);
       if (contextKeys.has(id)) throw new SecretsError(`${where}: the context key ${id} is there twice`);

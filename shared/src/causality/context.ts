@@ -2,7 +2,15 @@ import type { Reader, Writer } from '../codec/bytes.ts';
 import { bool, id, list, struct } from '../codec/schema.ts';
 import { CONTEXT_BYTES_MAX } from '../protocol/limits.ts';
 import type { Dot } from './dot.ts';
-import { emptyHistory, type History, historyOf, readHistory, union, writeHistory } from './history.ts';
+import {
+  emptyHistory,
+  type History,
+  historyOf,
+  readHistory,
+  union,
+  without,
+  writeHistory,
+} from './history.ts';
 import { type KeyState, type Sibling, sortedIds, WRITE_ID_BYTES, type WriteId } from './key-state.ts';
 
 /**
@@ -52,6 +60,19 @@ export function contextWith(sent: Context, writeId: WriteId, dots: readonly Dot[
 }
 
 /**
+ * What a put returns that was superseded before its retry: it has no dot of its own any more, and what superseded it is in
+ * `state`, which the client was not shown and must not cover. It covers what is dead there, the write's own dots among
+ * them, so that a session that sends it finds the write or what came of it, and kills nothing.
+ */
+export function contextOfDead(sent: Context, writeId: WriteId, state: KeyState): Context {
+  const dead = without(
+    state.history,
+    state.siblings.flatMap((sibling) => sibling.dots),
+  );
+  return contextWith({ ...sent, history: union(sent.history, dead) }, writeId, [], false);
+}
+
+/**
  * A put as a state to merge: one sibling and the history of its context plus its own dots. Merging it anywhere, in
  * any order, any number of times, gives the same result.
  */
@@ -69,7 +90,10 @@ export function soleWrites(context: Context): readonly WriteId[] {
   return context.writes.filter((seen) => seen.sole).map((seen) => seen.writeId);
 }
 
-const seenWrites = list(struct({ writeId: id(WRITE_ID_BYTES), sole: bool }), CONTEXT_BYTES_MAX / WRITE_ID_BYTES);
+const seenWrites = list(
+  struct({ writeId: id(WRITE_ID_BYTES), sole: bool }),
+  CONTEXT_BYTES_MAX / WRITE_ID_BYTES,
+);
 
 export const contextSchema = {
   write: (writer: Writer, context: Context): void => {

@@ -65,7 +65,8 @@ export function merge(a: KeyState, b: KeyState, sole: ReadonlySet<WriteId>): Mer
     const [left, right] = pair(a.siblings[i], b.siblings[j]);
     if (left !== undefined) i++;
     if (right !== undefined) j++;
-    const sibling = left === undefined ? (right as Sibling) : right === undefined ? left : oneWrite(left, right);
+    const sibling =
+      left === undefined ? (right as Sibling) : right === undefined ? left : oneWrite(left, right);
     const verdictA = sawDie(a, left, sibling);
     const verdictB = sawDie(b, right, sibling);
     doubleDots += verdictA.doubleDots + verdictB.doubleDots;

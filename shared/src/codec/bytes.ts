@@ -40,7 +40,8 @@ export class Writer {
   }
 
   varint(value: number): void {
-    if (!(value >= 0 && value <= Number.MAX_SAFE_INTEGER)) throw new RangeError(`varint out of range: ${value}`);
+    if (!(value >= 0 && value <= Number.MAX_SAFE_INTEGER))
+      throw new RangeError(`varint out of range: ${value}`);
     this.reserve(8);
     let rest = value;
     while (rest >= 0x80) {

@@ -68,7 +68,8 @@ export function bytes(max: number): Schema<Uint8Array> {
 export function id(length: number): Schema<string> {
   return {
     write: (writer, value) => {
-      if (value.length !== length) throw new RangeError(`an id of ${value.length} bytes where ${length} are due`);
+      if (value.length !== length)
+        throw new RangeError(`an id of ${value.length} bytes where ${length} are due`);
       writer.latin1(value);
     },
     read: (reader) => reader.latin1(length),

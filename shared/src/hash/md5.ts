@@ -81,7 +81,5 @@ function loadBlock(message: Uint8Array, start: number, last: boolean): void {
 }
 
 function swap(word: number): number {
-  return (
-    ((word << 24) | ((word << 8) & 0xff0000) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0
-  );
+  return ((word << 24) | ((word << 8) & 0xff0000) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
 }

@@ -50,5 +50,8 @@ export const TIMEOUT_MS_MIN = 10;
 export const TIMEOUT_MS_MAX = 60_000;
 export const TIMEOUT_MS_DEFAULT = 5_000;
 
-assert(BODY_BYTES_MAX + CONTEXT_BYTES_MAX + FULL_KEY_BYTES_MAX + 4096 < FRAME_BYTES_MAX, 'a put fits one frame');
+assert(
+  BODY_BYTES_MAX + CONTEXT_BYTES_MAX + FULL_KEY_BYTES_MAX + 4096 < FRAME_BYTES_MAX,
+  'a put fits one frame',
+);
 assert(CLOSED_MAX * 16 + CONTEXT_BYTES_MAX < HISTORY_BYTES_MAX, 'a full history and a value fit one part');

@@ -64,12 +64,14 @@ export function flawOf(topology: Topology): string | undefined {
   const { epoch, members, owners, replicas } = topology;
   if (epoch < 1) return 'epochs start at 1';
   if (members.length === 0) return 'no members';
-  if (members.some((m, i) => i > 0 && m.name <= (members[i - 1] as Member).name)) return 'members out of order';
+  if (members.some((m, i) => i > 0 && m.name <= (members[i - 1] as Member).name))
+    return 'members out of order';
   if (members.some((m) => m.weight < 1 || m.weight > WEIGHT_MAX)) return 'weight out of range';
   if (replicas < 1 || replicas > REPLICAS_MAX) return 'replicas out of range';
   if (owners.length < 1 || (owners.length & (owners.length - 1)) !== 0) return 'vnodes not a power of two';
   const copies = Math.min(replicas, members.length);
-  if (owners.some((of) => of.length !== copies || new Set(of).size !== copies)) return 'not N distinct owners';
+  if (owners.some((of) => of.length !== copies || new Set(of).size !== copies))
+    return 'not N distinct owners';
   if (owners.some((of) => of.some((index) => index >= members.length))) return 'owner outside the members';
   return undefined;
 }

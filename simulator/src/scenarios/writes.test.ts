@@ -1,6 +1,7 @@
 import { etagOf } from '@circlet/coordinator/core/etag.ts';
+import { historyOf } from '@circlet/shared/causality/history.ts';
 import { describe, expect, it } from 'vitest';
-import { Story } from '../story.ts';
+import { Story, valueOf } from '../story.ts';
 
 const etag = (story: Story) => {
   const answer = story.answer(story.get('p'));
@@ -152,6 +153,47 @@ describe('a write that is superseded before its retry (rule 22)', () => {
     world.crash(A);
     world.run(3_000);
     expect(story.found(story.get('p')).values).toEqual(['Y']);
+  });
+});
+
+/** X was overwritten with Y by somebody who had read it; its client tries again, and is told that it is written. */
+function retried(seed: number) {
+  const story = new Story({ seed, storage: 3 });
+  const { world, C } = story;
+  world.isolate(C);
+  story.written(story.put('p', 'X', { idempotencyKey: 'k' }));
+  story.written(story.put('q', 'beside'));
+  const { writes, history } = story.found(story.get('q')).context;
+  const seen = story.stateAt(story.A)?.siblings.find((sibling) => valueOf(sibling) === 'X');
+  const context = {
+    history: historyOf(seen?.dots ?? []),
+    writes: writes.filter(({ writeId }) => writeId === seen?.writeId),
+  };
+  expect(history.actors.length).toBeGreaterThan(0);
+  story.written(story.put('q', 'Y', { context }));
+  const again = story.written(story.put('p', 'X', { idempotencyKey: 'k' }));
+  world.heal();
+  world.run(3_000);
+  return { story, again };
+}
+
+describe('the context of a write that was superseded before its retry', () => {
+  it('is not met by a replica that has neither the write nor what superseded it', () => {
+    const { story, again } = retried(50);
+    const { world, A, B, C } = story;
+    expect(story.stateAt(C)).toBeUndefined();
+    world.cut('q', [A, B]);
+    world.run(4_000);
+    expect(story.failed(story.get('q', { context: again, r: 1 }))).toMatchObject({ code: 'stale_replicas' });
+    world.heal();
+    world.run(3_000);
+    expect(story.found(story.get('q', { context: again, r: 1 })).values).toEqual(['Y', 'beside']);
+  });
+
+  it('spares what its client was not shown', () => {
+    const { story, again } = retried(51);
+    story.written(story.put('p', 'Z', { context: again }));
+    expect(story.found(story.get('q', { r: 3 })).values).toEqual(['Y', 'Z', 'beside']);
   });
 });
 

@@ -24,10 +24,6 @@ export function after(afterMs: number, timer: StorageTimer): StorageEffect {
   return { kind: 'schedule', afterMs, timer };
 }
 
-export function notice(
-  level: Notice['level'],
-  event: string,
-  fields: Notice['fields'] = {},
-): StorageEffect {
+export function notice(level: Notice['level'], event: string, fields: Notice['fields'] = {}): StorageEffect {
   return { kind: 'notify', notice: { level, event, fields } };
 }

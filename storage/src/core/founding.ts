@@ -34,7 +34,9 @@ export class Founding {
   /** Throws {@link FoundingRefused} when this store signed for another configuration, or this node is not in it. */
   constructor(store: Store, key: SipKey, config: FoundingConfig, self: string) {
     if (!config.members.some((member) => member.name === self)) {
-      throw new FoundingRefused(`${self} is not among the initial members: it can only join an existing cluster`);
+      throw new FoundingRefused(
+        `${self} is not among the initial members: it can only join an existing cluster`,
+      );
     }
     this.store = store;
     this.key = key;
@@ -57,7 +59,10 @@ export class Founding {
   }
 
   /** Takes what another says of itself; anything but `taken` is worth a warning. */
-  hear(from: string, said: Presence): 'taken' | 'forged' | 'other configuration' | 'other disk' | 'other roster' {
+  hear(
+    from: string,
+    said: Presence,
+  ): 'taken' | 'forged' | 'other configuration' | 'other disk' | 'other roster' {
     if (said.name !== from || !isGenuine(this.key, said)) return 'forged';
     if (said.config !== this.configDigest) return 'other configuration';
     if (this.signed === undefined) {
@@ -74,7 +79,8 @@ export class Founding {
   /** Epoch 1, once everybody has signed what this node has signed. */
   topology(): Topology | undefined {
     const { signed } = this;
-    if (signed === undefined || this.config.members.some(({ name }) => !this.signers.has(name))) return undefined;
+    if (signed === undefined || this.config.members.some(({ name }) => !this.signers.has(name)))
+      return undefined;
     return found(this.config, signed.roster);
   }
 
@@ -98,7 +104,9 @@ export class Founding {
           'restore that configuration, or start with an empty data directory',
       );
     }
-    this.config.members.forEach(({ name }, i) => this.disks.set(name, must(roster[i], 'a whole roster was signed')));
+    this.config.members.forEach(({ name }, i) =>
+      this.disks.set(name, must(roster[i], 'a whole roster was signed')),
+    );
     this.accept(roster);
   }
 

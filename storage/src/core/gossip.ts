@@ -17,7 +17,8 @@ export function toWire(message: SwimMessage): MessageOf<'swim'> {
 /** Undefined when the fields do not fit the step. */
 export function fromWire(wire: MessageOf<'swim'>): SwimMessage | undefined {
   const { seq, incarnation, updates } = wire;
-  if (wire.step === 'pingReport') return { kind: 'pingReport', seq, incarnation, updates, reached: wire.reached };
+  if (wire.step === 'pingReport')
+    return { kind: 'pingReport', seq, incarnation, updates, reached: wire.reached };
   if (wire.step !== 'pingRequest') return { kind: wire.step, seq, incarnation, updates };
   const [target] = wire.target;
   return target === undefined ? undefined : { kind: 'pingRequest', seq, incarnation, updates, target };

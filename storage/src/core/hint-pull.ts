@@ -43,7 +43,12 @@ export class HintPulls {
   }
 
   /** After the states of a page were merged, those in `taken`: what to acknowledge, and what to ask for next. */
-  merged(holder: string, page: HintPage, taken: HintPage['entries'], nowMs: number): { ack: HintAck; pull: HintPull | undefined } {
+  merged(
+    holder: string,
+    page: HintPage,
+    taken: HintPage['entries'],
+    nowMs: number,
+  ): { ack: HintAck; pull: HintPull | undefined } {
     const { parts } = must(this.pulls.get(holder), 'only expected pages are merged');
     const whole = taken.filter((entry) => {
       if (entry.parts === 1) return true;

@@ -8,7 +8,7 @@ import { MemoryStore } from './memory-store.ts';
 import { copyOf, writes } from './one-key.case.ts';
 import { damage, type Net, type Pod, readyNet, ring, storeWith } from './pods.case.ts';
 import { FIVE, KEY, lead, merge, OTHER, read, refusals, stored, elsewhere } from './requests.case.ts';
-import { diskOf, keyOf, keyOfOthers, keysOwnedBy } from './ring.case.ts';
+import { diskOf, keyOf, keyOfOthers, keysOwnedBy, topologyOf } from './ring.case.ts';
 import { decodeRow } from './row.ts';
 
 const ECHO: Message = { kind: 'echo', id: 1, sentMs: 0 };
@@ -229,6 +229,64 @@ describe('a holder', () => {
     expect([stored(a).siblings.length, writes(stored(a, OTHER))]).toEqual([0, [1]]);
     expect(e.store.count('hints')).toBe(1);
     expect(net.ask(net.pod('e'), read(net))).toMatchObject([{ as: 'holder', what: 'suspect' }]);
+  });
+
+  // The row said whom it was owed to. A write that it had for B may be told by nobody else.
+  it.each([
+    ['lead', (net: Net) => lead(net, copyOf(2), { owedSlots: FOR_A })],
+    ['merge', (net: Net) => merge(net, elsewhere(2), { owedSlots: FOR_A })],
+  ])('whose hint row is corrupt owes what a %s puts in its place to every slot', (_, message) => {
+    const net = readyNet(FIVE, {}, ['c', 'd', 'e']);
+    const e = net.pod('e');
+    net.ask(e, lead(net, copyOf(1), { owedSlots: FOR_B }));
+    damage(e, 'hints', locate(KEY));
+    net.start('e', { store: e.store });
+    net.run(3000);
+    const holder = net.pod('e');
+    expect(held(net, holder)).toEqual([]);
+    net.ask(holder, message(net));
+    expect(held(net, holder)).toEqual(['a 1', 'b 1', 'c 1']);
+    expect(net.ask(holder, read(net))).toMatchObject([{ as: 'holder', what: 'suspect' }]);
+    net.run(20_000);
+    // C has it at once; A and B when they are back.
+    expect([writes(stored(net.pod('c'))), held(net, holder)]).toEqual([[2], ['a 1', 'b 1']]);
+    startA(net);
+    net.start('b', { store: storeWith('b', FIVE) });
+    net.run(30_000);
+    expect(['a', 'b'].map((name) => writes(stored(net.pod(name))))).toEqual([[2], [2]]);
+    expect([held(net, holder), holder.store.count('hints')]).toEqual([[], 0]);
+  });
+
+  it('whose hint row is corrupt still takes only what it is asked to hold for an owner', () => {
+    const { net, e } = withoutA({ hintKeysMax: 1 });
+    net.ask(e, lead(net, copyOf(1), { owedSlots: FOR_A }));
+    damage(e, 'hints', locate(KEY));
+    for (const owedSlots of [0, 0b1000, 0b1001]) {
+      expect(refusals(net.ask(e, lead(net, copyOf(2), { owedSlots })))).toEqual(['not_owner']);
+    }
+    // It has a place in the ledger already, full or not.
+    expect(net.ask(e, lead(net, copyOf(2), { owedSlots: FOR_A }))).toMatchObject([{ outcome: 'minted' }]);
+    expect(e.store.count('hints')).toBe(1);
+  });
+
+  it('whose hint row is whole owes what is put into it to those that it was and is asked for', () => {
+    const { net, e } = withoutA();
+    net.ask(e, lead(net, copyOf(1), { owedSlots: FOR_A }));
+    net.ask(e, merge(net, elsewhere(2), { owedSlots: FOR_A }));
+    expect(held(net, e)).toEqual(['a 1']);
+  });
+
+  it('of a ring with fewer members than copies owes to every slot that there is, and no other', () => {
+    const two = topologyOf(['a', 'b']);
+    const net = readyNet({ ...two, owners: two.owners.map(() => [0]), replicas: 1 }, {}, ['b']);
+    const key = keyOf('any');
+    net.ask(net.pod('b'), lead(net, copyOf(1), { key, owedSlots: FOR_A }));
+    damage(net.pod('b'), 'hints', locate(key));
+    const b = net.start('b', { store: net.pod('b').store });
+    net.run(3000);
+    expect(refusals(net.ask(b, lead(net, copyOf(2), { key, owedSlots: FOR_B })))).toEqual(['not_owner']);
+    net.ask(b, lead(net, copyOf(2), { key, owedSlots: FOR_A }));
+    expect(held(net, b)).toEqual(['a 1']);
   });
 
   it('mints a new actor for a key that it led, handed off and dropped', () => {

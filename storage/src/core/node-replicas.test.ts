@@ -1,9 +1,11 @@
 import { contextOf } from '@circlet/shared/causality/context.ts';
 import { compareDots, makeActor } from '@circlet/shared/causality/dot.ts';
-import { historyOf } from '@circlet/shared/causality/history.ts';
-import { emptyState } from '@circlet/shared/causality/key-state.ts';
+import { historyOf, writeHistory } from '@circlet/shared/causality/history.ts';
+import { emptyState, type KeyState } from '@circlet/shared/causality/key-state.ts';
 import { assemble } from '@circlet/shared/causality/parts.ts';
 import { decodeState, encodeState } from '@circlet/shared/causality/state-codec.ts';
+import { Writer } from '@circlet/shared/codec/bytes.ts';
+import { BODY_BYTES_MAX, CLOSED_MAX, CONTEXT_BYTES_MAX } from '@circlet/shared/protocol/limits.ts';
 import type { MessageOf } from '@circlet/shared/protocol/message.ts';
 import { NO_DIGEST } from '@circlet/shared/protocol/replica.ts';
 import { describe, expect, it } from 'vitest';
@@ -215,6 +217,60 @@ describe('a read', () => {
     made.ask(a, merge(made, before, { heals: true }));
     expect(found(made, a)).toMatchObject([{ what: 'state' }]);
     expect(writes(stored(a))).toEqual([1, 2, 3]);
+  });
+});
+
+/** As many closed writes as puts may make, as much other history as a context has room for, and the largest value. */
+function fullState(): KeyState {
+  const actors = Array.from({ length: 720 }, (_, i) =>
+    makeActor(`${String(i).padStart(4, '0')}${'x'.repeat(59)}`, 'AAAAAAAAAAA', 36 ** 5 + i),
+  );
+  const history = { actors, ranges: actors.map(() => [1, Number.MAX_SAFE_INTEGER - 1]) };
+  const writer = new Writer();
+  writeHistory(writer, history);
+  expect(writer.size).toBeGreaterThan(CONTEXT_BYTES_MAX - 1000);
+  const dots = [{ actor: actors[0] ?? '', counter: 1 }];
+  const sibling = { ...copyOf(1, { body: new Uint8Array(BODY_BYTES_MAX).fill(7) }), dots };
+  const closed = Array.from({ length: CLOSED_MAX }, (_, i) => String(i).padStart(16, '#'));
+  return { siblings: [sibling], history, closed };
+}
+
+describe('a key with a full history and a value of the largest size', () => {
+  const state = fullState();
+
+  // What travels here goes through frames, which throw on what they cannot carry.
+  it('is merged, read, answered to who repeats a closed write, and handed off, in one frame each', () => {
+    const { made, a, e } = five();
+    expect(made.ask(a, merge(made, state))).toMatchObject([{ kind: 'merged' }]);
+    expect(encodeState(stored(a))).toEqual(encodeState(state));
+    const whole = found(made, a);
+    expect(whole).toMatchObject([{ what: 'state', part: 0, parts: 1 }]);
+    expect(decodeState(whole[0]?.state ?? new Uint8Array(0))).toEqual(state);
+
+    const again = made.ask(a, lead(made, copyOf(9, { writeId: state.closed[5] ?? '' })));
+    expect(again).toMatchObject([{ kind: 'led', outcome: 'closed', part: 0, parts: 1 }]);
+    expect(again[0]?.kind === 'led' && decodeState(again[0].state)).toEqual(state);
+
+    made.ask(e, merge(made, state, { key: OTHER, owedSlots: 0b001 }));
+    made.run(5000);
+    expect(e.store.count('hints')).toBe(0);
+    expect(encodeState(stored(a, OTHER))).toEqual(encodeState(state));
+  });
+
+  it('is refused a put that would close its value, and takes one beside it', () => {
+    const { made, a } = five();
+    made.ask(a, merge(made, state));
+    const context = contextOf(stored(a), new Set());
+    expect(refusals(made.ask(a, lead(made, copyOf(2), { context })))).toEqual(['history_full']);
+    expect(writes(stored(a))).toEqual([1]);
+    expect(made.ask(a, lead(made, copyOf(2)))).toMatchObject([{ outcome: 'minted' }]);
+    expect(found(made, a)).toMatchObject([{ what: 'state' }]);
+    // The value is known to be sole: nothing need be remembered of it, and it can be replaced.
+    const sole = contextOf(stored(a), new Set(state.siblings.map(({ writeId }) => writeId)));
+    const writesSeen = sole.writes.filter(({ writeId }) => writeId === copyOf(1).writeId);
+    const replacing = { ...sole, writes: writesSeen, history: historyOf(state.siblings[0]?.dots ?? []) };
+    expect(made.ask(a, lead(made, copyOf(3), { context: replacing }))).toMatchObject([{ outcome: 'minted' }]);
+    expect(writes(stored(a))).toEqual([2, 3]);
   });
 });
 

@@ -4,6 +4,7 @@ import { historyOf, lastCounter } from '@circlet/shared/causality/history.ts';
 import { emptyState, type KeyState } from '@circlet/shared/causality/key-state.ts';
 import { partsOf } from '@circlet/shared/causality/parts.ts';
 import { sipKey } from '@circlet/shared/hash/siphash.ts';
+import { CLOSED_MAX } from '@circlet/shared/protocol/limits.ts';
 import { describe, expect, it } from 'vitest';
 import {
   copyOf,
@@ -305,6 +306,76 @@ describe('rule 19: the cap on siblings', () => {
     for (let n = 6; n <= 10; n++) put(b, copyOf(n));
     expect(a.merge(b.state)).toMatchObject({ kind: 'merged' });
     expect(a.state.siblings).toHaveLength(10);
+  });
+});
+
+/** A replica that knows this many closed writes. */
+function closing(count: number, first = 0): KeyState {
+  const closed = Array.from({ length: count }, (_, i) => String(first + i).padStart(16, '#'));
+  return { ...emptyState, closed };
+}
+
+describe('the cap on closed writes', () => {
+  const full = () => {
+    const a = new Replica('a');
+    a.merge(closing(CLOSED_MAX));
+    return a;
+  };
+
+  it('refuses a put that would close one more, and mints nothing for it', () => {
+    const a = full();
+    put(a, X);
+    const [before, serial] = [a.bytes, a.serial];
+    expect(a.lead(leadOf(Y, seen(a)))).toEqual({ kind: 'refused', reason: 'history_full' });
+    expect(a.lead(leadOf(tombstone(2), seen(a)))).toEqual({ kind: 'refused', reason: 'history_full' });
+    expect([a.bytes, a.serial]).toEqual([before, serial]);
+    expect(put(a, Z).dots[0]?.counter).toBe(2);
+  });
+
+  it('lets the last one pass, and no two', () => {
+    const a = new Replica('a');
+    a.merge(closing(CLOSED_MAX - 1));
+    put(a, X);
+    const one = seen(a);
+    put(a, Y);
+    const both = seen(a);
+    expect(a.lead(leadOf(Z, both))).toEqual({ kind: 'refused', reason: 'history_full' });
+    expect(a.lead(leadOf(Z, one))).toMatchObject({ outcome: 'minted' });
+    expect([writes(a.state), a.state.closed.length]).toEqual([[2, 3], CLOSED_MAX]);
+  });
+
+  it('lets a put pass that closes no more: a blind one, one over sole writes, one over what is closed already', () => {
+    const a = full();
+    const x = put(a, X);
+    expect(a.lead(leadOf(Y))).toMatchObject({ outcome: 'minted' });
+    const sole = { ...x.returned, writes: [{ writeId: X.writeId, sole: true }] };
+    expect(a.lead(leadOf(Z, sole))).toMatchObject({ outcome: 'minted' });
+    const known = a.state.closed.slice(0, 50).map((writeId) => ({ writeId, sole: false }));
+    expect(a.lead(leadOf(copyOf(4), { ...emptyContext, writes: known }))).toMatchObject({
+      outcome: 'minted',
+    });
+    expect([writes(a.state), a.state.closed.length]).toEqual([[2, 3, 4], CLOSED_MAX]);
+  });
+
+  it('says what it knows of a write that it has met, however full it is', () => {
+    const a = full();
+    const x = put(a, X);
+    expect(a.lead(leadOf(X, seen(a)))).toMatchObject({ outcome: 'held', dots: x.dots });
+    expect(a.lead(leadOf(copyOf(0, { writeId: a.state.closed[7] ?? '' })))).toMatchObject({
+      outcome: 'closed',
+    });
+  });
+
+  it('never stops a merge, and a replica that merges made overfull takes what closes no more', () => {
+    const a = full();
+    const b = new Replica('b');
+    put(b, X);
+    put(b, Y, seen(b));
+    expect(a.merge(joined(closing(CLOSED_MAX, CLOSED_MAX), b.state))).toMatchObject({ kind: 'merged' });
+    expect(a.state.closed).toHaveLength(2 * CLOSED_MAX + 1);
+    expect(a.lead(leadOf(Z))).toMatchObject({ outcome: 'minted' });
+    expect(a.lead(leadOf(copyOf(4), seen(a)))).toEqual({ kind: 'refused', reason: 'history_full' });
+    expect(writes(a.state)).toEqual([2, 3]);
   });
 });
 
