@@ -105,7 +105,7 @@ export class WriteOperation implements Operation {
       return;
     }
     if (this.state === undefined) this.leadNext(desk);
-    else for (const target of [...this.targets]) this.sendState(desk, target);
+    else for (const target of this.targets) this.sendState(desk, target);
     desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + this.silentMs(desk, undefined)));
   }
 
@@ -364,7 +364,7 @@ export class WriteOperation implements Operation {
       this.leadNext(desk);
     }
     // One that is given up on may add another, which has just been asked.
-    for (const target of [...this.targets]) {
+    for (const target of this.targets.slice()) {
       if (target.status !== 'open' || this.isLeading(target.node)) continue;
       if (desk.nowMs - target.sentMs < this.silentMs(desk, target.node)) continue;
       desk.node(target.node).unanswered(target.sentMs);
