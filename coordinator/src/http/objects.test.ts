@@ -529,6 +529,34 @@ describe('an Idempotency-Key', () => {
     expect(test.port.stateOf(KEY).siblings[0]?.dots).toHaveLength(1);
   });
 
+  it('makes a conditional put pass again when it was its own first attempt that changed what is there', async () => {
+    const test = testApp();
+    const headers = { 'if-none-match': '*', 'idempotency-key': '1' };
+    const first = await put(test, 'x', headers);
+    const again = await put(test, 'x', headers);
+    expect(again.status).toBe(204);
+    expect(etag(again)).toBe(etag(first));
+    const matching = { 'if-match': etag(first), 'idempotency-key': '2' };
+    expect((await put(test, 'y', matching)).status).toBe(204);
+    expect((await put(test, 'y', matching)).status).toBe(204);
+    expect(await (await get(test)).text()).toBe('y');
+    // Another write under the same condition is another matter.
+    expect((await put(test, 'z', { ...matching, 'idempotency-key': '3' })).status).toBe(412);
+    expect((await put(test, 'z', { ...headers, 'idempotency-key': '4' })).status).toBe(412);
+  });
+
+  it('keeps a delete that is sent again from deleting what was written since', async () => {
+    const test = testApp();
+    await put(test, 'old');
+    expect((await remove(test, { 'idempotency-key': '1' })).status).toBe(204);
+    await put(test, 'new');
+    expect((await remove(test, { 'idempotency-key': '1' })).status).toBe(204);
+    const bodies = (await siblings(await get(test))).map(
+      ({ body, headers }) => headers['circlet-deleted'] ?? body.toString(),
+    );
+    expect(bodies.toSorted()).toEqual(['new', 'true']);
+  });
+
   it.each<[string, string, Record<string, string>]>([
     ['body', 'other', {}],
     ['type', 'x', { 'content-type': 'text/other' }],
