@@ -230,6 +230,12 @@ describe('a body that is too large', () => {
     expect((await raw.answer()).status).toBe(200);
   });
 
+  it('of one that expects something else is taken as if it had not', async () => {
+    const running = await start();
+    const put = `PUT /v1/kv/b/k HTTP/1.1\r\n${HOST}Expect: miracles\r\nContent-Length: 1\r\n\r\nx`;
+    expect((await exchange(running, put)).status).toBe(204);
+  });
+
   it('of one that asks first with a bad head is refused unsent', async () => {
     const running = await start();
     const raw = await client(running.server);

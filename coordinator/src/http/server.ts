@@ -127,6 +127,8 @@ function listenTo(server: Server, app: App, options: ServeOptions, bounds: Serve
     invitations.set(incoming, () => outgoing.writeContinue());
     server.emit('request', incoming, outgoing);
   });
+  // Whoever expects something that we do not know gets an answer all the same (RFC 9110, section 10.1.1).
+  server.on('checkExpectation', (incoming, outgoing) => server.emit('request', incoming, outgoing));
   server.on('clientError', (error: ParserError, socket: Socket) => {
     if (error.code !== 'ECONNRESET' && socket.writable) {
       socket.write(rawResponse(refuse(unparsed(error), error.code ?? 'unknown')));
