@@ -8,6 +8,8 @@ export class NatsClient {
   isClosed = false;
   private readonly socket: Socket;
   private received = '';
+  private subscriptions = 0;
+  private pongs = 0;
 
   private constructor(socket: Socket) {
     this.socket = socket;
@@ -30,7 +32,7 @@ export class NatsClient {
   }
 
   subscribe(subject: string): void {
-    this.socket.write(`SUB ${subject} ${subject.length}\r\n`);
+    this.socket.write(`SUB ${subject} ${++this.subscriptions}\r\n`);
   }
 
   publish(subject: string, payload: Uint8Array, reply = ''): void {
@@ -49,8 +51,6 @@ export class NatsClient {
   close(): void {
     this.socket.destroy();
   }
-
-  private pongs = 0;
 
   private read(): void {
     for (;;) {
