@@ -16,7 +16,7 @@ it('every row of docs/bad-inputs.md names a test that there is', () => {
   );
   expect(missing.map(([, file, title]) => `${file}: ${title}`)).toEqual([]);
   const unnamed = [...page.matchAll(/^\| .*\|$/gm)].filter(
-    ([row]) => !/\| (\w+: .*|test|---)\s*\|$/.test(row),
+    ([row]) => !/\| (\w+: .*|test|-+)\s*\|$/.test(row),
   );
   expect(unnamed.map(([row]) => row)).toEqual([]);
 });
