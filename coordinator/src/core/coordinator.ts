@@ -31,7 +31,7 @@ export type CoordinatorEvent = HostEvent<CoordinatorTimer> | RequestEvent;
 
 export type CoordinatorTimer =
   | { readonly kind: 'echo' }
-  | { readonly kind: 'operation'; readonly id: number; readonly atMs: number };
+  | { readonly kind: 'operations'; readonly atMs: number };
 
 export type CoordinatorEffect = HostEffect<CoordinatorTimer, Answer>;
 
@@ -72,6 +72,8 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
   private lists: PreferenceLists | undefined;
   private effects: CoordinatorEffect[] = [];
   private now: Now = { monoMs: 0, wallMs: 0 };
+  /** When the host will wake us for an operation. */
+  private alarmMs = Number.POSITIVE_INFINITY;
   private bytesHeld = 0;
   private lastId = 0;
   private busUp = false;
@@ -169,8 +171,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     const entry = this.operations.get(operation.id);
     if (entry === undefined) return;
     entry.wakeMs = atMs;
-    const afterMs = Math.max(0, atMs - this.now.monoMs);
-    this.effects.push({ kind: 'schedule', afterMs, timer: { kind: 'operation', id: operation.id, atMs } });
+    this.alarm(atMs);
   }
 
   finished(operation: Operation): void {
@@ -420,9 +421,27 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
       this.pulse();
       return;
     }
-    const entry = this.operations.get(timer.id);
-    // A timer that was overtaken by a later `wake` is stale.
-    if (entry !== undefined && entry.wakeMs === timer.atMs) entry.operation.check(this);
+    // An earlier one was set after it.
+    if (timer.atMs !== this.alarmMs) return;
+    this.alarmMs = Number.POSITIVE_INFINITY;
+    for (const entry of [...this.operations.values()].filter(({ wakeMs }) => wakeMs <= timer.atMs)) {
+      entry.wakeMs = Number.POSITIVE_INFINITY;
+      entry.operation.check(this);
+    }
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const { wakeMs } of this.operations.values()) nextMs = Math.min(nextMs, wakeMs);
+    this.alarm(nextMs);
+  }
+
+  /**
+   * One timer stands for all operations. Most are answered long before they would be woken; with a timer each, thousands
+   * that nobody needs any more would be kept, and each would wake the pod.
+   */
+  private alarm(atMs: number): void {
+    if (atMs >= this.alarmMs) return;
+    this.alarmMs = atMs;
+    const afterMs = Math.max(0, atMs - this.now.monoMs);
+    this.effects.push({ kind: 'schedule', afterMs, timer: { kind: 'operations', atMs } });
   }
 
   // ---- topology and pulse ----

@@ -70,7 +70,8 @@ const WRITE_UNKNOWN_MS = 50;
 export class WriteOperation implements Operation {
   readonly id: number;
   private readonly options: WriteOptions;
-  private targets = new Map<string, Target>();
+  /** In the order they were chosen. A handful: looked through faster than a map is made. */
+  private targets: Target[] = [];
   private attempts: Attempt[] = [];
   private owners: readonly string[] = [];
   private fallbacks: readonly string[] = [];
@@ -104,7 +105,7 @@ export class WriteOperation implements Operation {
       return;
     }
     if (this.state === undefined) this.leadNext(desk);
-    else for (const target of this.all) this.sendState(desk, target);
+    else for (const target of [...this.targets]) this.sendState(desk, target);
     desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + this.silentMs(desk, undefined)));
   }
 
@@ -115,7 +116,7 @@ export class WriteOperation implements Operation {
       return;
     }
     for (const attempt of this.attempts) if (attempt.status === 'open') this.markSilent(attempt);
-    this.targets = new Map();
+    this.targets = [];
     this.begin(desk);
   }
 
@@ -198,9 +199,7 @@ export class WriteOperation implements Operation {
   /** An owner if there is one, in slot order, unless it is clearly slower than another; else a fallback. */
   private nextLead(desk: Desk): Target | undefined {
     const tried = new Set(this.attempts.map((attempt) => attempt.node));
-    const open = [...this.targets.values()].filter(
-      (target) => !tried.has(target.node) && target.status !== 'failed',
-    );
+    const open = this.targets.filter((target) => !tried.has(target.node) && target.status !== 'failed');
     const owners = open.filter((target) => target.isOwner);
     if (owners.length === 0) return this.options.quorum.sloppy ? open[0] : undefined;
     let best = owners[0];
@@ -229,7 +228,7 @@ export class WriteOperation implements Operation {
       // Its id is ours alone, the first lead gave it a dot, and no other will be asked: it can have no twin.
       const isOnlyMint = this.attempts.length === 1 && !attempt.mayBeDone && reply.outcome === 'minted';
       this.sole = isOnlyMint && !this.options.write.keyed;
-      for (const target of this.all) if (target.status === 'idle') this.sendState(desk, target);
+      for (const target of this.targets) if (target.status === 'idle') this.sendState(desk, target);
     }
     this.evaluate(desk);
   }
@@ -240,7 +239,7 @@ export class WriteOperation implements Operation {
    */
   private tellTwin(desk: Desk): void {
     if (this.state === undefined) return;
-    for (const { node, isOwner, slots, status } of this.all) {
+    for (const { node, isOwner, slots, status } of this.targets) {
       if (status === 'idle' || status === 'failed') continue;
       const owed = isOwner ? 0 : slots;
       for (const question of mergeQuestions(
@@ -293,14 +292,14 @@ export class WriteOperation implements Operation {
   }
 
   private merged(desk: Desk, node: string, requestId: number): void {
-    const target = this.targets.get(node);
+    const target = this.target(node);
     if (target === undefined || !target.unacked.delete(requestId) || target.unacked.size > 0) return;
     this.acked(node);
     this.evaluate(desk);
   }
 
   private acked(node: string): void {
-    const target = this.targets.get(node);
+    const target = this.target(node);
     if (target !== undefined) target.status = 'acked';
   }
 
@@ -320,14 +319,14 @@ export class WriteOperation implements Operation {
   }
 
   private copyRefused(desk: Desk, node: string, requestId: number): void {
-    const target = this.targets.get(node);
+    const target = this.target(node);
     if (target === undefined || !target.unacked.has(requestId)) return;
     target.unacked.clear();
     this.targetFailed(desk, node);
   }
 
   private targetFailed(desk: Desk, node: string): void {
-    const target = this.targets.get(node);
+    const target = this.target(node);
     if (target === undefined || target.status === 'acked') return;
     target.status = 'failed';
     this.standIn(desk, target.slots);
@@ -336,7 +335,7 @@ export class WriteOperation implements Operation {
   /** A fallback for slots whose owner cannot take the write: it owes them the hint. */
   private standIn(desk: Desk, slots: number): void {
     const next = this.fallbacks.find(
-      (name) => !this.targets.has(name) && desk.node(name).isWritable(desk.nowMs),
+      (name) => this.target(name) === undefined && desk.node(name).isWritable(desk.nowMs),
     );
     if (next === undefined) return;
     const target = this.addTarget(next, false, slots);
@@ -344,14 +343,13 @@ export class WriteOperation implements Operation {
     if (this.state !== undefined) this.sendState(desk, target);
   }
 
-  /** As of now: placing one copy may add another. */
-  private get all(): readonly Target[] {
-    return [...this.targets.values()];
+  private target(node: string): Target | undefined {
+    return this.targets.find((target) => target.node === node);
   }
 
   private addTarget(node: string, isOwner: boolean, slots: number): Target {
     const target: Target = { node, isOwner, slots, status: 'idle', sentMs: 0, unacked: new Set() };
-    this.targets.set(node, target);
+    this.targets.push(target);
     return target;
   }
 
@@ -365,7 +363,8 @@ export class WriteOperation implements Operation {
       this.targetFailed(desk, attempt.node);
       this.leadNext(desk);
     }
-    for (const target of this.all) {
+    // One that is given up on may add another, which has just been asked.
+    for (const target of [...this.targets]) {
       if (target.status !== 'open' || this.isLeading(target.node)) continue;
       if (desk.nowMs - target.sentMs < this.silentMs(desk, target.node)) continue;
       desk.node(target.node).unanswered(target.sentMs);
@@ -416,31 +415,42 @@ export class WriteOperation implements Operation {
    */
   private tally(): Tally {
     const tally = { owners: 0, others: 0, ownersOpen: 0, othersOpen: 0 };
-    const targets = this.all;
-    for (const slot of new Set(targets.map(({ slots }) => slots))) {
-      const has = (isOwner: boolean, isCounted: (status: Target['status']) => boolean) =>
-        targets.some(
-          (target) => target.slots === slot && target.isOwner === isOwner && isCounted(target.status),
-        );
-      if (has(true, isAcked)) tally.owners++;
-      else if (has(false, isAcked)) tally.others++;
-      else if (has(true, isOpen)) tally.ownersOpen++;
-      else if (has(false, isOpen)) tally.othersOpen++;
+    let counted = 0;
+    for (const { slots } of this.targets) {
+      if ((counted & slots) === slots) continue;
+      counted |= slots;
+      const best = this.bestOf(slots);
+      if (best !== undefined) tally[best]++;
     }
     return tally;
+  }
+
+  /** What is best known of a slot's copies. */
+  private bestOf(slots: number): keyof Tally | undefined {
+    let best: keyof Tally | undefined;
+    for (const { slots: its, isOwner, status } of this.targets) {
+      if (its !== slots) continue;
+      if (status === 'acked') {
+        if (isOwner) return 'owners';
+        best = 'others';
+      } else if (status !== 'failed' && best !== 'others') {
+        best = isOwner || best === 'ownersOpen' ? 'ownersOpen' : 'othersOpen';
+      }
+    }
+    return best;
   }
 
   /** Somebody was silent and could still answer before the deadline. */
   private mayStillCome(): boolean {
     return (
-      this.all.some((target) => target.status === 'failed' && target.unacked.size > 0) ||
+      this.targets.some((target) => target.status === 'failed' && target.unacked.size > 0) ||
       this.attempts.some((attempt) => attempt.status === 'silent')
     );
   }
 
   /** Every copy and hint that could be placed is: nothing is under way any more. */
   private isSettled(): boolean {
-    return this.all.every((target) => target.status === 'acked' || target.status === 'failed');
+    return this.targets.every((target) => target.status === 'acked' || target.status === 'failed');
   }
 
   private succeed(desk: Desk): void {
@@ -517,7 +527,5 @@ export class WriteOperation implements Operation {
 }
 
 const NONE: ReadonlySet<string> = new Set();
-const isAcked = (status: Target['status']) => status === 'acked';
 const isUndone = ({ status, wasSilent, mayBeDone, why }: Attempt) =>
   status === 'refused' && !wasSilent && !mayBeDone && why !== 'internal';
-const isOpen = (status: Target['status']) => status === 'idle' || status === 'open';
