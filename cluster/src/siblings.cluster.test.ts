@@ -58,3 +58,21 @@ it('a client that sends its context with a read gets an answer at least that new
     expect(got.status === 200 ? got.body.toString() : got.code).toBe(`value ${i}`);
   }
 });
+
+it('a write that reads first may be sent again through another coordinator: it passes, and spares what was written since', async () => {
+  const [first = '', second = ''] = cluster.urls;
+  const key = '/v1/kv/again/one';
+  const create = { 'if-none-match': '*', 'idempotency-key': 'create' };
+  expect((await call('PUT', first + key, 'mine', create)).status).toBe(204);
+  expect((await call('PUT', second + key, 'mine', create)).status).toBe(204);
+  expect((await call('PUT', second + key, 'theirs', { 'if-none-match': '*' })).code).toBe(
+    'precondition_failed',
+  );
+  const removal = { 'idempotency-key': 'remove' };
+  expect((await call('DELETE', first + key, undefined, removal)).status).toBe(204);
+  expect((await call('PUT', first + key, 'newer')).status).toBe(204);
+  expect((await call('DELETE', second + key, undefined, removal)).status).toBe(204);
+  const got = await call('GET', second + key, undefined, { accept: 'application/json' });
+  const { siblings } = JSON.parse(got.body.toString()) as Siblings;
+  expect(siblings.map(({ valueBase64 }) => Buffer.from(valueBase64, 'base64').toString())).toContain('newer');
+});

@@ -1,5 +1,7 @@
+import { emptyContext } from '@circlet/shared/causality/context.ts';
 import { historyOf } from '@circlet/shared/causality/history.ts';
-import { encodeState } from '@circlet/shared/causality/state-codec.ts';
+import type { KeyState, Sibling } from '@circlet/shared/causality/key-state.ts';
+import { decodeState, encodeState } from '@circlet/shared/causality/state-codec.ts';
 import { EVERY_STORAGE } from '@circlet/shared/machine.ts';
 import type { FrameHeader } from '@circlet/shared/protocol/frame.ts';
 import type { Message, MessageKind } from '@circlet/shared/protocol/message.ts';
@@ -445,6 +447,103 @@ describe('a write that reads first', () => {
       expect(rig.lastTo('a', 'lead').context).toEqual(
         context ?? { history: state.history, writes: [{ writeId: idOf('Y'), sole: true }] },
       );
+    }
+  });
+});
+
+describe('a write that reads first and is sent again, because the reply to it was lost', () => {
+  const keyed = { ...put, write: { ...put.write, keyed: true } };
+  const absent = { ...keyed, condition: { kind: 'absent' as const } };
+  const matching = { ...keyed, condition: { kind: 'matches' as const, etags: ['"what was there before"'] } };
+  const removal = { ...remove, write: { ...remove.write, keyed: true } };
+  const own = sibling('X', 'a', 2);
+  const tombstone = { ...own, deleted: true, body: new Uint8Array(0) };
+  /** The first attempt replaced what dot 1 of A was. */
+  const after = (...siblings: readonly Sibling[]): KeyState => ({
+    ...stateWith(...siblings),
+    history: historyOf([dotOf('a'), dotOf('a', 2), ...siblings.flatMap(({ dots }) => dots)]),
+  });
+
+  function resent(request: Omit<WriteRequest, 'id'>, state: KeyState): { rig: Rig; id: number } {
+    const rig = Rig.up();
+    const id = rig.request({ ...request, quorum: { ...QUORUM, r: 1 } });
+    const read = { what: 'state', digest: 'd'.repeat(16), sole: 0, part: 0, parts: 1, owedBy: [] } as const;
+    const { id: asked } = rig.lastTo('a', 'read');
+    rig.hear('a', { kind: 'found', id: asked, as: 'owner', ...read, state: encodeState(state) });
+    return { rig, id };
+  }
+
+  it.each([
+    ['If-None-Match: *', absent, own],
+    ['If-Match', matching, own],
+    ['a delete without context', removal, tombstone],
+  ])('%s: goes to a lead with the context that it found itself alone in', (_, request, mine) => {
+    const { rig, id } = resent(request, after(mine));
+    const { context } = rig.lastTo('a', 'lead');
+    expect(context).toEqual({
+      history: historyOf([dotOf('a'), dotOf('a', 2)]),
+      writes: [{ writeId: idOf('X'), sole: false }],
+    });
+    const led = {
+      outcome: 'held',
+      dots: mine.dots,
+      writtenAtMs: 7,
+      part: 0,
+      parts: 1,
+      state: NO_STATE,
+    } as const;
+    rig.hear('a', { kind: 'led', id: rig.lastTo('a', 'lead').id, ...led });
+    // What the lead has already is no proof: it takes W copies, as the first attempt did (rule 22).
+    expect(rig.answers.get(id)).toBeUndefined();
+    rig.hear('b', { kind: 'merged', id: rig.lastTo('b', 'merge').id });
+    expect(rig.answers.get(id)).toMatchObject({ kind: 'written', writeId: idOf('X') });
+  });
+
+  it.each([
+    ['If-None-Match: *', absent, own],
+    ['If-Match', matching, own],
+    ['a delete without context', removal, tombstone],
+  ])('%s: spares what was written beside it since', (_, request, mine) => {
+    const { rig, id } = resent(request, after(mine, sibling('Y', 'b')));
+    expect(rig.lastTo('a', 'lead').context).toEqual(emptyContext);
+    const led = {
+      outcome: 'held',
+      dots: mine.dots,
+      writtenAtMs: 7,
+      part: 0,
+      parts: 1,
+      state: NO_STATE,
+    } as const;
+    rig.hear('a', { kind: 'led', id: rig.lastTo('a', 'lead').id, ...led });
+    const { state } = rig.lastTo('b', 'merge');
+    expect(decodeState(state).history).toEqual(historyOf(mine.dots));
+    rig.hear('b', { kind: 'merged', id: rig.lastTo('b', 'merge').id });
+    expect(rig.answers.get(id)).toMatchObject({
+      kind: 'written',
+      context: { history: historyOf(mine.dots) },
+    });
+  });
+
+  it.each([
+    ['If-None-Match: *', absent],
+    ['If-Match', matching],
+    ['a delete without context', removal],
+  ])('%s: goes to a lead also when it was superseded since', (_, request) => {
+    const { rig } = resent(request, { ...after(sibling('Z', 'b')), closed: [idOf('X')] });
+    expect(rig.lastTo('a', 'lead').context).toEqual(emptyContext);
+  });
+
+  it('with the context that the client sent, if it sent one', () => {
+    const context = { history: historyOf([dotOf('c', 9)]), writes: [] };
+    const { rig } = resent({ ...absent, context }, after(own));
+    expect(rig.lastTo('a', 'lead').context).toEqual(context);
+  });
+
+  it('and is refused all the same when what is there is not its own', () => {
+    for (const request of [absent, matching]) {
+      const { rig, id } = resent(request, after(sibling('Y', 'b')));
+      expect(rig.answers.get(id)).toMatchObject({ failure: { code: 'precondition_failed' } });
+      expect(rig.to('a', 'lead')).toEqual([]);
     }
   });
 });

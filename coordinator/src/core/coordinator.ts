@@ -1,6 +1,6 @@
 import { assert } from '@circlet/shared/assert.ts';
-import { emptyContext } from '@circlet/shared/causality/context.ts';
-import { liveSiblings } from '@circlet/shared/causality/key-state.ts';
+import { type Context, emptyContext } from '@circlet/shared/causality/context.ts';
+import { findWrite, liveSiblings, type WriteId } from '@circlet/shared/causality/key-state.ts';
 import { DecodeError } from '@circlet/shared/codec/bytes.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
 import type { HostEffect, HostEvent } from '@circlet/shared/host/host.ts';
@@ -230,7 +230,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     return condition !== undefined || (write.deleted && context === undefined);
   }
 
-  /** A condition is checked, and a delete without context decided, on what the coordinator reads. */
+  /** A condition is checked, and a delete without context decided, on what the coordinator reads: at the first attempt. */
   private readThenWrite(request: WriteRequest, deadlineMs: number): void {
     this.read(request, undefined, deadlineMs, (result) => {
       if (result.kind === 'failed') {
@@ -238,6 +238,10 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
         return;
       }
       const { reading } = result;
+      if (isThere(reading, request.write.writeId)) {
+        this.write(request, request.context ?? contextAgain(reading, request.write.writeId), deadlineMs);
+        return;
+      }
       const broken = this.brokenCondition(request, reading);
       if (broken !== undefined) {
         this.respond(request.id, { kind: 'failed', failure: broken });
@@ -259,7 +263,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     return holds ? undefined : { code: 'precondition_failed', etag };
   }
 
-  private write(request: WriteRequest, context: typeof emptyContext, deadlineMs: number): void {
+  private write(request: WriteRequest, context: Context, deadlineMs: number): void {
     const { key, quorum, write, returnValue } = request;
     const id = this.nextId();
     const operation = new WriteOperation({
@@ -285,7 +289,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     operation.begin(this);
   }
 
-  private readBack(request: WriteRequest, atLeast: typeof emptyContext, deadlineMs: number): void {
+  private readBack(request: WriteRequest, atLeast: Context, deadlineMs: number): void {
     this.read(request, atLeast, deadlineMs, (result) => {
       // The write itself succeeded; if its read-back did not, say what is known of the write.
       if (result.kind === 'read') this.respond(request.id, result);
@@ -514,6 +518,19 @@ const FORGET_AFTER_MS = 1_000;
 
 function isLive(reading: Reading): boolean {
   return liveSiblings(reading.state).length > 0;
+}
+
+/** The write was done before, and the reply to it was lost: whatever its condition meets now, it has been met. */
+function isThere({ state }: Reading, writeId: WriteId): boolean {
+  return findWrite(state, writeId) !== undefined || state.closed.includes(writeId);
+}
+
+/**
+ * What the first attempt replaced is not known any more. Where its write is alone, it replaced all else that was read;
+ * beside others it names nothing: what it read now includes what was written since, and must survive.
+ */
+function contextAgain({ state, context }: Reading, writeId: WriteId): Context {
+  return state.siblings.every((sibling) => sibling.writeId === writeId) ? context : emptyContext;
 }
 
 function matches(wanted: readonly string[], etag: string): boolean {

@@ -190,6 +190,7 @@ describe('a bad operation', () => {
     ['a key with NUL', putOp('a\0', 'v'), 'invalid_key'],
     ['half of a surrogate pair', getOp('\ud800'), 'invalid_key'],
     ['a context that nobody issued', putOp('k', 'v', { context: 'abcd' }), 'invalid_context'],
+    ['a context of a megabyte', putOp('k', 'v', { context: 'A'.repeat(1024 * 1024) }), 'invalid_context'],
   ])('%s has its own 400, and the others run', async (_, bad, code) => {
     const test = testApp();
     const results = await run(test, [putOp('first', 'v'), bad, putOp('last', 'v')]);
@@ -199,13 +200,17 @@ describe('a bad operation', () => {
     expect(JSON.stringify(results[1])).not.toMatch(/increment|a b|surrogate\\u/);
   });
 
-  it('with __proto__ is refused and pollutes nothing', async () => {
+  it('with a field that would pollute every object is refused and pollutes none', async () => {
     const test = testApp();
     const text = '{"operations":[{"op":"get","bucket":"b","key":"k","__proto__":{"polluted":1}}]}';
     const answer = await post(test, text);
     const { results }: { results: ResultJson[] } = JSON.parse(await answer.text());
-    expect(results[0]?.status).toBe(400);
+    expect(results[0]).toMatchObject({
+      status: 400,
+      problem: { code: 'invalid_parameter', reason: 'operation' },
+    });
     expect({}).not.toHaveProperty('polluted');
+    expect(test.port.submitted).toHaveLength(0);
   });
 
   it('over the value limit is a 413 of its own', async () => {
@@ -292,8 +297,19 @@ describe('a batch that is refused whole', () => {
     ).toBe(200);
   });
 
-  it('compressed', async () => {
-    expect((await post(testApp(), '{}', { 'content-encoding': 'gzip' })).status).toBe(415);
+  it.each<[string, string, Record<string, string>]>([
+    [
+      'a multipart body of 10,000 parts',
+      '--x\r\n\r\npart\r\n'.repeat(10_000),
+      { 'content-type': 'multipart/form-data; boundary=x' },
+    ],
+    ['a zip bomb', '{}', { 'content-encoding': 'gzip' }],
+  ])('%s', async (_, body, headers) => {
+    const test = testApp();
+    const answer = await post(test, body, headers);
+    expect(answer.status).toBe(415);
+    expect(await problemOfResponse(answer)).toMatchObject({ code: 'unsupported_media_type' });
+    expect(test.port.submitted).toHaveLength(0);
   });
 });
 

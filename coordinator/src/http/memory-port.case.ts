@@ -98,19 +98,22 @@ export class MemoryPort implements CoordinatorPort {
             state.siblings.map(({ writeId }) => writeId),
           )
         : undefined;
-    if (condition?.kind === 'absent' && etag !== undefined)
+    const known = findWrite(state, write.writeId);
+    const isThere = known !== undefined || state.closed.includes(write.writeId);
+    if (!isThere && condition?.kind === 'absent' && etag !== undefined)
       return failed({ code: 'precondition_failed', etag });
     if (
+      !isThere &&
       condition?.kind === 'matches' &&
       (etag === undefined || !condition.etags.some((tag) => tag === '*' || tag === etag))
     ) {
       return failed({ code: 'precondition_failed', etag });
     }
     const readsFirst = condition !== undefined || (write.deleted && context === undefined);
-    const against = context ?? (readsFirst ? read : emptyContext);
-    if (write.deleted && context === undefined && etag === undefined)
+    const isAlone = state.siblings.every(({ writeId }) => writeId === write.writeId);
+    const against = context ?? (readsFirst && (!isThere || isAlone) ? read : emptyContext);
+    if (!isThere && write.deleted && context === undefined && etag === undefined)
       return { kind: 'nothing', context: read };
-    const known = findWrite(state, write.writeId);
     const isMismatch = state.siblings.some(
       ({ writeId }) =>
         write.keyed && writeId.slice(0, 8) === write.writeId.slice(0, 8) && writeId !== write.writeId,

@@ -1,9 +1,20 @@
-import { restrictedTo } from './memory-port.case.ts';
+import { contextSchema } from '@circlet/shared/causality/context.ts';
+import { Writer } from '@circlet/shared/codec/bytes.ts';
+import { siphash, sipKey } from '@circlet/shared/hash/siphash.ts';
 import { fullKey } from '@circlet/shared/ring/key.ts';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Failure } from '../core/client.ts';
-import { context, EPOCH_MS, etag, problemOfResponse, type TestApp, testApp } from './app.case.ts';
+import {
+  context,
+  CONTEXT_KEYS,
+  EPOCH_MS,
+  etag,
+  problemOfResponse,
+  type TestApp,
+  testApp,
+} from './app.case.ts';
+import { MemoryCluster, MemoryPort, restrictedTo } from './memory-port.case.ts';
 import { readMultipart } from './multipart.case.ts';
 
 const PATH = '/v1/kv/b/k';
@@ -19,6 +30,32 @@ const get = ({ app }: TestApp, headers: Record<string, string> = {}, path = PATH
   app.request(path, { headers });
 const remove = ({ app }: TestApp, headers: Record<string, string> = {}, path = PATH) =>
   app.request(path, { method: 'DELETE', headers });
+
+/** As if two clusters had been given one secrets file. */
+class PortOfAnotherCluster extends MemoryPort {
+  override readonly cluster = new (class extends MemoryCluster {
+    override readonly clusterId = 'another';
+  })();
+}
+
+const actors = Array.from({ length: 10_000 }, (_, i) => `node.AAAAAAAAAAA.${i.toString(36)}`).toSorted();
+const ACTORS = { actors, ranges: actors.map(() => [1, 1]) };
+
+/** A token for this key with the cluster's own signature, of any bytes. */
+function signedToken(write: (writer: Writer) => void): string {
+  const writer = new Writer();
+  writer.u8(4);
+  writer.latin1('test');
+  writer.varint(KEY.length);
+  writer.bytes(KEY);
+  const start = writer.size;
+  writer.u8(1);
+  writer.u8(2);
+  writer.latin1('k1');
+  write(writer);
+  writer.bytes(siphash(CONTEXT_KEYS.get('k1') ?? sipKey(new Uint8Array(16)), writer.view()));
+  return Buffer.from(writer.finish().subarray(start)).toString('base64url');
+}
 
 async function siblings(response: Response) {
   expect(response.status).toBe(300);
@@ -268,8 +305,11 @@ describe('a get of several values', () => {
     const full = await put(test, 'x');
     expect(full.status).toBe(409);
     expect(await problemOfResponse(full)).toMatchObject({ code: 'too_many_siblings' });
+    expect(test.port.stateOf(KEY).siblings).toHaveLength(1_000);
+    expect((await put(test, 'x', {}, '/v1/kv/b/other')).status).toBe(204);
     const answer = await get(test);
     expect(answer.status).toBe(300);
+    expect((await answer.clone().arrayBuffer()).byteLength).toBeLessThan(1024 * 1024);
     expect(context(answer).length).toBeLessThan(13 * 1024);
     expect((await put(test, 'merged', { 'circlet-context': context(answer) })).status).toBe(204);
   });
@@ -414,12 +454,57 @@ describe('a causal context', () => {
     expect(test.port.submitted).toHaveLength(1);
   });
 
-  it('of another key, or of another cluster, is a 400', async () => {
+  it.each(['another key', 'another cluster'])(
+    'of %s is a 400 on every call and changes nothing',
+    async (of) => {
+      const test = testApp();
+      await put(test, 'x');
+      const other = of === 'another key' ? test : testApp({ port: new PortOfAnotherCluster() });
+      const token = context(await put(other, 'x', {}, of === 'another key' ? '/v1/kv/b/other' : PATH));
+      const before = test.port.stateOf(KEY);
+      const submitted = test.port.submitted.length;
+      const headers = { 'circlet-context': token };
+      for (const answer of [
+        await get(test, headers),
+        await put(test, 'y', headers),
+        await remove(test, headers),
+      ]) {
+        expect(answer.status).toBe(400);
+        expect(await problemOfResponse(answer)).toMatchObject({ code: 'invalid_context', reason: 'forged' });
+      }
+      expect(test.port.stateOf(KEY)).toBe(before);
+      expect(test.port.submitted).toHaveLength(submitted);
+    },
+  );
+
+  it.each<[string, (writer: Writer) => void]>([
+    ['10,000 actors', (writer) => contextSchema.write(writer, { history: ACTORS, writes: [] })],
+    ['a claim of 2^32 actors', (writer) => writer.varint(2 ** 32)],
+    [
+      'a counter of 2^63',
+      (writer) => {
+        writer.varint(1);
+        writer.varint(20);
+        writer.latin1('node-1.AAAAAAAAAAA.1');
+        writer.varint(1);
+        writer.bytes(Uint8Array.from([...Array<number>(9).fill(0x80), 0x01]));
+        writer.varint(0);
+        writer.varint(0);
+      },
+    ],
+  ])('with %s is a 400, though the cluster had signed it, and changes nothing', async (_, write) => {
     const test = testApp();
-    const token = context(await put(test, 'x', {}, '/v1/kv/b/other'));
-    const answer = await put(test, 'y', { 'circlet-context': token });
-    expect(answer.status).toBe(400);
-    expect(await problemOfResponse(answer)).toMatchObject({ code: 'invalid_context', reason: 'forged' });
+    await put(test, 'x');
+    const headers = { 'circlet-context': signedToken(write) };
+    for (const answer of [
+      await get(test, headers),
+      await put(test, 'y', headers),
+      await remove(test, headers),
+    ]) {
+      expect(answer.status).toBe(400);
+      expect(await problemOfResponse(answer)).toMatchObject({ code: 'invalid_context', reason: 'malformed' });
+    }
+    expect(test.port.submitted).toHaveLength(1);
   });
 });
 
@@ -512,7 +597,15 @@ describe('preconditions of a get', () => {
   it('garbage is a 400, and a Range is answered whole', async () => {
     const test = testApp();
     await put(test, 'value');
-    expect((await get(test, { 'if-none-match': 'garbage' })).status).toBe(400);
+    for (const [name, reason] of [
+      ['if-none-match', 'if_none_match'],
+      ['if-match', 'if_match'],
+    ] as const) {
+      const refused = await get(test, { [name]: 'garbage' });
+      expect(refused.status).toBe(400);
+      expect(await problemOfResponse(refused)).toMatchObject({ code: 'invalid_parameter', reason });
+    }
+    expect(test.port.submitted).toHaveLength(1);
     const ranged = await get(test, { range: 'bytes=0-1' });
     expect(ranged.status).toBe(200);
     expect(await ranged.text()).toBe('value');
@@ -527,6 +620,34 @@ describe('an Idempotency-Key', () => {
     expect(etag(again)).toBe(etag(first));
     expect(test.port.stateOf(KEY).siblings).toHaveLength(1);
     expect(test.port.stateOf(KEY).siblings[0]?.dots).toHaveLength(1);
+  });
+
+  it('makes a conditional put pass again when it was its own first attempt that changed what is there', async () => {
+    const test = testApp();
+    const headers = { 'if-none-match': '*', 'idempotency-key': '1' };
+    const first = await put(test, 'x', headers);
+    const again = await put(test, 'x', headers);
+    expect(again.status).toBe(204);
+    expect(etag(again)).toBe(etag(first));
+    const matching = { 'if-match': etag(first), 'idempotency-key': '2' };
+    expect((await put(test, 'y', matching)).status).toBe(204);
+    expect((await put(test, 'y', matching)).status).toBe(204);
+    expect(await (await get(test)).text()).toBe('y');
+    // Another write under the same condition is another matter.
+    expect((await put(test, 'z', { ...matching, 'idempotency-key': '3' })).status).toBe(412);
+    expect((await put(test, 'z', { ...headers, 'idempotency-key': '4' })).status).toBe(412);
+  });
+
+  it('keeps a delete that is sent again from deleting what was written since', async () => {
+    const test = testApp();
+    await put(test, 'old');
+    expect((await remove(test, { 'idempotency-key': '1' })).status).toBe(204);
+    await put(test, 'new');
+    expect((await remove(test, { 'idempotency-key': '1' })).status).toBe(204);
+    const bodies = (await siblings(await get(test))).map(
+      ({ body, headers }) => headers['circlet-deleted'] ?? body.toString(),
+    );
+    expect(bodies.toSorted()).toEqual(['new', 'true']);
   });
 
   it.each<[string, string, Record<string, string>]>([
@@ -586,8 +707,12 @@ describe('every quorum parameter is checked on every call, also where it has no 
     'r=2.5',
     'w=1e9',
     'r=2&r=2',
+    'r=2&%72=2',
     'rr=2',
+    'n=3',
+    'N=1',
     'timeout=5',
+    'timeout=60001',
     'sloppy=no',
     'explain=2',
   ];

@@ -7,7 +7,7 @@ import type { AppOptions } from './app.ts';
 import { Health } from './health.ts';
 import { type TestApp, testApp } from './app.case.ts';
 import { type RawAnswer, RawClient } from './raw-client.case.ts';
-import { type HttpServer, type ServerBounds, serveHttp } from './server.ts';
+import { DEFAULT_SERVER_BOUNDS, type HttpServer, type ServerBounds, serveHttp } from './server.ts';
 
 interface Running extends TestApp {
   readonly server: HttpServer;
@@ -44,19 +44,21 @@ async function exchange(running: Running, bytes: string | Uint8Array) {
   return { ...(await raw.answer()), raw };
 }
 
-/** Whether the server still serves everybody else. */
+/** Whether the server still serves everybody else, and as quickly as before. */
 async function servesOthers(running: Running): Promise<boolean> {
+  const began = performance.now();
   const { status } = await exchange(
     running,
     `PUT /v1/kv/b/other HTTP/1.1\r\n${HOST}Content-Length: 2\r\n\r\nok`,
   );
-  return status === 204;
+  // A few milliseconds in fact; the rest is for a machine that is busy with other things.
+  return status === 204 && performance.now() - began < 1_000;
 }
 
 /** The problem that an answer is, as its status and code, or what is wrong with it. */
 function problemIn({ status, headers, body }: RawAnswer): string {
   if (headers['content-type'] !== 'application/problem+json') return `${status} is no problem`;
-  if (/node_modules|\.ts\b|\.js\b|Error:|secret/i.test(body)) return 'more than the client should see';
+  if (/node_modules|node:|\.ts\b|\.js\b|Error:|secret/i.test(body)) return 'more than the client should see';
   const problem: { code: string; status: number } = JSON.parse(body);
   return problem.status === status ? `${status} ${problem.code}` : 'two statuses';
 }
@@ -173,10 +175,12 @@ describe('a body that is too large', () => {
     const raw = await client(running.server);
     raw.send(`PUT /v1/kv/b/k HTTP/1.1\r\n${HOST}Content-Length: 100001\r\n\r\n`);
     expect(problemIn(await raw.answer())).toBe('413 value_too_large');
+    expect(running.port.submitted).toHaveLength(0);
+    expect(await servesOthers(running)).toBe(true);
     raw.send(new Uint8Array(100_001));
     raw.send(`PUT /v1/kv/b/k HTTP/1.1\r\n${HOST}Content-Length: 1\r\n\r\nx`);
     expect((await raw.answer()).status).toBe(204);
-    expect(running.port.keys).toBe(1);
+    expect(running.port.submitted).toHaveLength(2);
   });
 
   it('in chunks is a 413 as soon as it is, and the connection serves the next request', async () => {
@@ -197,9 +201,10 @@ describe('a body that is too large', () => {
     const flood = setInterval(() => raw.send(`2710\r\n${'x'.repeat(10_000)}\r\n`), 1);
     cleanups.push(() => clearInterval(flood));
     expect(problemIn(await raw.answer())).toBe('413 value_too_large');
-    await raw.closed();
-    expect(running.port.keys).toBe(0);
+    // The flood goes on while another is served.
     expect(await servesOthers(running)).toBe(true);
+    await raw.closed();
+    expect(running.port.submitted).toHaveLength(1);
   });
 
   it('is never sent by a client that asks first', async () => {
@@ -211,6 +216,7 @@ describe('a body that is too large', () => {
     // Whether the body comes is not known, so the connection cannot go on.
     expect(answer.headers['connection']).toBe('close');
     await raw.closed();
+    expect(running.port.submitted).toHaveLength(0);
   });
 
   it('of one that asks first and is small enough is asked for', async () => {
@@ -222,6 +228,12 @@ describe('a body that is too large', () => {
     expect((await raw.answer()).status).toBe(204);
     raw.send(`GET /v1/kv/b/k HTTP/1.1\r\n${HOST}\r\n`);
     expect((await raw.answer()).status).toBe(200);
+  });
+
+  it('of one that expects something else is taken as if it had not', async () => {
+    const running = await start();
+    const put = `PUT /v1/kv/b/k HTTP/1.1\r\n${HOST}Expect: miracles\r\nContent-Length: 1\r\n\r\nx`;
+    expect((await exchange(running, put)).status).toBe(204);
   });
 
   it('of one that asks first with a bad head is refused unsent', async () => {
@@ -270,7 +282,12 @@ describe('what is no HTTP', () => {
     ['a negative Content-Length', `PUT /v1/kv/b/k HTTP/1.1\r\n${HOST}Content-Length: -1\r\n\r\n`],
     ['a Content-Length that is no number', `PUT /v1/kv/b/k HTTP/1.1\r\n${HOST}Content-Length: 0x10\r\n\r\n`],
     ['no Host', 'PUT /v1/kv/b/k HTTP/1.1\r\nContent-Length: 0\r\n\r\n'],
-    ['two Hosts of which one is no host', `GET /v1/kv/b/k HTTP/1.1\r\nHost: a b/c\r\n\r\n`],
+    ['no Host, of a request that invites none', 'GET /v1/kv/b/k HTTP/1.1\r\n\r\n'],
+    [
+      'no Host, of one that asks first',
+      'PUT /v1/kv/b/k HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n',
+    ],
+    ['a Host that is none', `GET /v1/kv/b/k HTTP/1.1\r\nHost: a b/c\r\n\r\n`],
     ['a header with a bare CR', `GET /v1/kv/b/k HTTP/1.1\r\n${HOST}X-A: a\rb\r\n\r\n`],
     ['a header with NUL', `GET /v1/kv/b/k HTTP/1.1\r\n${HOST}X-A: a\0b\r\n\r\n`],
     ['a folded header', `GET /v1/kv/b/k HTTP/1.1\r\n${HOST}X-A: a\r\n secret\r\n\r\n`],
@@ -281,10 +298,11 @@ describe('what is no HTTP', () => {
   ])('%s is a 400, and the connection is closed', async (_, bytes) => {
     const running = await start();
     const { raw, ...answer } = await exchange(running, bytes);
-    expect(answer.status).toBe(400);
-    expect(answer.body).not.toMatch(/secret|Error:|node:|\.js/i);
+    expect(problemIn(answer)).toBe('400 bad_request');
     await raw.closed();
     expect(running.port.submitted).toHaveLength(0);
+    // Where a request had begun already, its handler says that it was cut off; that is a line of its own.
+    expect(running.log.filter(({ event }) => event === 'http_malformed')).toHaveLength(1);
     expect(await servesOthers(running)).toBe(true);
   });
 
@@ -304,19 +322,23 @@ describe('what is no HTTP', () => {
     const running = await start();
     const { raw, ...answer } = await exchange(
       running,
-      `GET /v1/kv/b/k HTTP/1.1\r\n${HOST}X-A: ${'x'.repeat(17_000)}\r\n\r\n`,
+      `PUT /v1/kv/b/k HTTP/1.1\r\n${HOST}X-A: ${'x'.repeat(17_000)}\r\nContent-Length: 1\r\n\r\nx`,
     );
     expect(problemIn(answer)).toBe('431 headers_too_large');
     await raw.closed();
+    expect(running.port.submitted).toHaveLength(0);
     expect(await servesOthers(running)).toBe(true);
   });
 
   it('10,000 small headers are a 431', async () => {
     const running = await start();
     const headers = Array.from({ length: 10_000 }, (_, i) => `a${i}: 1\r\n`).join('');
-    expect(problemIn(await exchange(running, `GET /v1/kv/b/k HTTP/1.1\r\n${HOST}${headers}\r\n`))).toBe(
-      '431 headers_too_large',
-    );
+    expect(
+      problemIn(
+        await exchange(running, `PUT /v1/kv/b/k HTTP/1.1\r\n${HOST}${headers}Content-Length: 0\r\n\r\n`),
+      ),
+    ).toBe('431 headers_too_large');
+    expect(running.port.submitted).toHaveLength(0);
     expect(await servesOthers(running)).toBe(true);
   });
 
@@ -380,6 +402,7 @@ describe('a request that is not ours', () => {
   ])('%s is refused', async (_, bytes, status, code) => {
     const running = await start();
     expect(problemIn(await exchange(running, bytes))).toBe(`${status} ${code}`);
+    expect(running.port.submitted).toHaveLength(0);
     expect(await servesOthers(running)).toBe(true);
   });
 
@@ -437,6 +460,12 @@ describe('a client that takes its time', () => {
     expect(performance.now() - began).toBeLessThan(5_000);
     await dripping;
     expect(running.port.submitted).toHaveLength(1);
+  });
+
+  it('has 15 seconds at most, as the bounds are when nobody sets them', () => {
+    const { headersTimeoutMs, requestTimeoutMs, checkIntervalMs } = DEFAULT_SERVER_BOUNDS;
+    expect(headersTimeoutMs + checkIntervalMs).toBeLessThanOrEqual(15_000);
+    expect(requestTimeoutMs + checkIntervalMs).toBeLessThanOrEqual(15_000);
   });
 
   it('between requests is let go after the idle time', async () => {

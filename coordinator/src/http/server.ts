@@ -1,4 +1,4 @@
-import { createServer, type Server, type ServerOptions, STATUS_CODES } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { getRequestListener, RequestError } from '@hono/node-server';
@@ -28,7 +28,7 @@ export interface ServeOptions {
 export interface ServerBounds {
   /** From the first byte of a connection, or the last answer on it, to the end of a request's head. */
   readonly headersTimeoutMs: number;
-  /** The same to the end of its body: a value of the largest size at 35 KB/s. */
+  /** The same to the end of its body: a value of the largest size at 38 KB/s. */
   readonly requestTimeoutMs: number;
   /** A connection without a request. Longer than the minute after which load balancers let go: they must be first. */
   readonly keepAliveTimeoutMs: number;
@@ -44,7 +44,7 @@ export interface ServerBounds {
 
 export const DEFAULT_SERVER_BOUNDS: ServerBounds = {
   headersTimeoutMs: 10_000,
-  requestTimeoutMs: 15_000,
+  requestTimeoutMs: 14_000,
   keepAliveTimeoutMs: 65_000,
   silenceTimeoutMs: TIMEOUT_MS_MAX + 15_000,
   checkIntervalMs: 1_000,
@@ -96,7 +96,8 @@ function nodeOptions(bounds: ServerBounds): ServerOptions {
     connectionsCheckingInterval: bounds.checkIntervalMs,
     maxHeaderSize: bounds.headBytesMax,
     insecureHTTPParser: false,
-    requireHostHeader: true,
+    // Checked below: Node's own answer has no body.
+    requireHostHeader: false,
   };
 }
 
@@ -113,11 +114,12 @@ function listenTo(server: Server, app: App, options: ServeOptions, bounds: Serve
     errorHandler: (error) => toResponse(refuse(unserved(error, log), 'target'), false, true),
   });
   server.on('request', (incoming, outgoing) => {
-    if (incoming.rawHeaders.length > bounds.headersMax * 2) {
-      const reply = refuse(HEAD_TOO_LARGE, 'headers');
-      outgoing.writeHead(reply.status, measured(reply)).end(reply.body);
-    } else {
+    const refused = refusalOf(incoming, bounds);
+    if (refused === undefined) {
       void listener(incoming, outgoing);
+    } else {
+      const reply = refuse(refused.answer, refused.cause);
+      outgoing.writeHead(reply.status, measured(reply)).end(reply.body);
     }
   });
   server.on('checkContinue', (incoming, outgoing) => {
@@ -125,6 +127,8 @@ function listenTo(server: Server, app: App, options: ServeOptions, bounds: Serve
     invitations.set(incoming, () => outgoing.writeContinue());
     server.emit('request', incoming, outgoing);
   });
+  // Whoever expects something that we do not know gets an answer all the same (RFC 9110, section 10.1.1).
+  server.on('checkExpectation', (incoming, outgoing) => server.emit('request', incoming, outgoing));
   server.on('clientError', (error: ParserError, socket: Socket) => {
     if (error.code !== 'ECONNRESET' && socket.writable) {
       socket.write(rawResponse(refuse(unparsed(error), error.code ?? 'unknown')));
@@ -138,6 +142,21 @@ function listenTo(server: Server, app: App, options: ServeOptions, bounds: Serve
     log({ level: 'warn', event: 'http_connection_dropped', fields });
   });
 }
+
+/** What Node's parser lets through and HTTP does not. */
+function refusalOf(
+  { rawHeaders, headers, httpVersion }: IncomingMessage,
+  { headersMax }: ServerBounds,
+): { readonly answer: ProblemWithHeaders; readonly cause: string } | undefined {
+  if (rawHeaders.length > headersMax * 2) return { answer: HEAD_TOO_LARGE, cause: 'headers' };
+  if (headers.host === undefined && httpVersion === '1.1') return { answer: NO_HOST, cause: 'host' };
+  return undefined;
+}
+
+const NO_HOST: ProblemWithHeaders = {
+  problem: { code: 'bad_request', detail: 'A request in HTTP/1.1 has to have a Host header.' },
+  headers: {},
+};
 
 /** A target or Host of which no URL can be made. Anything else that gets here is our bug. */
 function unserved(error: unknown, log: ServeOptions['log']): ProblemWithHeaders {

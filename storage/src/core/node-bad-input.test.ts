@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { FrameHeader } from '@circlet/shared/protocol/frame.ts';
 import type { Message } from '@circlet/shared/protocol/message.ts';
+import { INCARNATION_JUMP_MAX } from '@circlet/shared/membership/member.ts';
 import { NO_TOPOLOGY } from '@circlet/shared/ring/topology.ts';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -43,18 +44,25 @@ describe('a peer that lies', () => {
     expect(statuses(a, made)).toEqual(MEMBERS.map((name) => `${name} alive`));
   });
 
-  it('with versions beyond all measure is noticed, and all goes on', () => {
+  it.each<[string, Message]>([
+    ['of another', gossip([{ name: 'b', status: 'suspect', incarnation: Number.MAX_SAFE_INTEGER }])],
+    [
+      'of the one who hears it',
+      gossip([{ name: 'a', status: 'suspect', incarnation: Number.MAX_SAFE_INTEGER }]),
+    ],
+    ['of itself', gossip([], Number.MAX_SAFE_INTEGER)],
+  ])('with a version %s beyond all measure is noticed and not taken, and all goes on', (_, message) => {
     const { made, a } = five();
-    const huge = Number.MAX_SAFE_INTEGER;
-    made.tell(
-      a,
-      { name: 'e', ...like(a) },
-      gossip(
-        MEMBERS.map((name) => ({ name, status: 'suspect' as const, incarnation: huge })),
-        huge,
-      ),
+    made.tell(a, { name: 'e', ...like(a) }, message);
+    expect(made.events('a')).toEqual(['bad_gossip']);
+    const [answer] = made.ask(a, { kind: 'echo', id: 1, sentMs: 0 });
+    const members = answer?.kind === 'echoed' ? answer.members : [];
+    expect(members.map(({ name, status }) => `${name} ${status}`)).toEqual(
+      MEMBERS.map((name) => `${name} alive`),
     );
-    expect(made.events('a')).toContain('bad_gossip');
+    expect(Math.max(...members.map(({ incarnation }) => incarnation))).toBeLessThanOrEqual(
+      INCARNATION_JUMP_MAX + 1,
+    );
     made.run(30_000);
     expect(made.ask(a, lead(made, copyOf(1)))).toMatchObject([{ outcome: 'minted' }]);
     expect(statuses(a, made).filter((line) => line.endsWith('down'))).toEqual([]);
