@@ -251,6 +251,17 @@ describe('a lead that refuses', () => {
   });
 });
 
+describe('every attempt at a write', () => {
+  it('says the same of it, for all of that was fixed before the first (rule 1)', () => {
+    const { desk, operation } = begin({}, new ScriptedDesk(), { writtenAtMs: 1_234 });
+    desk.refuse(operation, 'a', 'lead', 'busy');
+    desk.pass(operation, 1_100);
+    expect(desk.questions()).toEqual(['a lead', 'b lead', 'c lead']);
+    const [first, ...others] = desk.asked.map(({ question }) => question);
+    expect(others).toEqual([first, first]);
+  });
+});
+
 describe('a lead that is silent', () => {
   it('is given up after a quarter of the timeout, or what it took at worst, and never after more than half', () => {
     for (const [worstMs, expectedMs] of [
@@ -329,6 +340,16 @@ describe('a lead that holds the write already', () => {
     }
     desk.merged(operation, 'c');
     expect(contexts(writing)).toMatchObject([{ history: historyOf([dotOf('a'), dotOf('c', 5)]) }]);
+  });
+
+  it('is one copy of it: the write is answered when W have what that lead holds (rule 1)', () => {
+    const writing = begin();
+    const { desk, operation } = writing;
+    desk.led(operation, 'a', { outcome: 'held' });
+    expect(writing.results).toEqual([]);
+    desk.merged(operation, 'b');
+    // Held there before it was asked: another attempt was made, so there may be a twin.
+    expect(contexts(writing)).toMatchObject([{ writes: [{ writeId: idOf('X'), sole: false }] }]);
   });
 
   it('or has closed it sends its whole state, which must reach W before the write is answered (rule 22)', () => {

@@ -158,6 +158,14 @@ describe('law 3: no dot is issued twice', () => {
     expect(put(a, Z, y.returned).dots).toEqual([{ actor: makeActor('a', a.boot, 2), counter: 1 }]);
   });
 
+  // Only a reap round may do that, and there are none yet. A dot of such an actor may be known anywhere, but not here.
+  it('an actor that has left the history is never extended', () => {
+    const a = new Replica('a');
+    put(a, X);
+    a.bytes = encodeRow({ ...a.row, ...seal(DIGEST_KEY, emptyState, new Set()) });
+    expect(put(a, Y).dots).toEqual([{ actor: makeActor('a', a.boot, 2), counter: 1 }]);
+  });
+
   it('an actor on a suspect row is never extended', () => {
     const a = new Replica('a');
     put(a, X);
