@@ -335,6 +335,15 @@ describe('two attempts at one write (protocol.md, rule 1)', () => {
     expect(ids(join(...states))).toEqual([writeIdOf(1)]);
   });
 
+  it('die with one dot that was seen to die, though nobody has seen the other', () => {
+    const both = join(atA, atB);
+    // It superseded A's attempt and names no ids: what it had seen was cut, as contexts with many closed writes are.
+    const next = delta({ history: atA.history, writes: [] }, attempt(1, 'c', 1));
+    expect(ids(join(both, next))).toEqual([writeIdOf(1)]);
+    expect(join(both, next).closed).toEqual([writeIdOf(0)]);
+    expect(everyMerge([both, next, atB], NONE)).toHaveLength(1);
+  });
+
   it('make one sibling that holds both dots', () => {
     const both = join(atA, atB);
     expect(both.siblings).toEqual([
