@@ -71,11 +71,14 @@ describe('law 3: no dot is issued twice', () => {
 
   it('amnesiac owner: the row is corrupt, and X comes back from B beside Y', () => {
     const [a, b] = [new Replica('a'), new Replica('b')];
-    b.merge(put(a, X).delta);
+    const x = put(a, X);
+    b.merge(x.delta);
     a.bytes = 'corrupt';
-    b.merge(put(a, Y).delta);
+    const y = put(a, Y);
+    b.merge(y.delta);
     exchange(a, b);
     expect(writes(a.state)).toEqual([1, 2]);
+    expect(y.dots).not.toEqual(x.dots);
   });
 
   // F leads X for the absent A, hands it off, is acknowledged and drops the row. That is routine. F then leads Y.
