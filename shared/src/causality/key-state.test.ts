@@ -488,6 +488,16 @@ describe('one dot under two different writes (law 3 broken by somebody)', () => 
     }
   });
 
+  it('two bodies of one write under one dot are reported, and every replica keeps the same one', () => {
+    const [one, two] = [4, 3].map((check) => delta(emptyContext, attempt(0, 'a', 1, { check })));
+    const [left, right] = [merge(x, must(one, 'a copy'), NONE), merge(must(two, 'a copy'), x, NONE)];
+    expect([left.doubleDots, right.doubleDots]).toEqual([1, 1]);
+    expect(merge(must(one, 'a copy'), must(two, 'a copy'), NONE).state.siblings).toMatchObject([
+      { check: 3 },
+    ]);
+    expect(everyMerge([must(one, 'a copy'), must(two, 'a copy'), x], NONE)).toHaveLength(1);
+  });
+
   it('both survive meeting either of them again', () => {
     const both = join(x, y);
     expect(hex(join(both, x))).toBe(hex(both));
