@@ -186,6 +186,9 @@ describe('a coordinator that has learnt nothing yet', () => {
     expect(rig.answers.get(rig.request(get))).toMatchObject({ failure: { outcome: undefined } });
     rig.handle({ kind: 'bus', up: true });
     expect(rig.sent).toEqual([{ kind: 'send', to: EVERY_STORAGE, message: { kind: 'topologyAsk' } }]);
+    // A bus is not enough: whom to ask is in the topology alone (rule 12).
+    expect(rig.answers.get(rig.request(put))).toMatchObject({ failure: { got: 0, outcome: 'none' } });
+    expect(rig.sent).toHaveLength(1);
   });
 
   it('asks again until it is told, by a pod that belongs to its cluster', () => {
@@ -333,6 +336,17 @@ describe('a refusal for a clock or a life that we had wrong (rule 15)', () => {
     rig.pass(4_100);
     rig.refuse('a', id, 'expired');
     expect(rig.to('a', 'lead')).toHaveLength(1);
+  });
+});
+
+describe('a clock that jumps', () => {
+  it('is alarmed about with the next echo, whether anything was refused or not (rule 15)', () => {
+    const rig = Rig.up();
+    rig.pass(1_000);
+    rig.pulse('a', {}, 50_900);
+    expect(rig.notices).not.toContain('clock_jump');
+    rig.pulse('a', {}, 40_000);
+    expect(rig.notices.filter((event) => event === 'clock_jump')).toHaveLength(1);
   });
 });
 
@@ -545,6 +559,43 @@ describe('a write that reads first and is sent again, because the reply to it wa
       expect(rig.answers.get(id)).toMatchObject({ failure: { code: 'precondition_failed' } });
       expect(rig.to('a', 'lead')).toEqual([]);
     }
+  });
+});
+
+describe('a condition (rule 17)', () => {
+  const found = { kind: 'found', as: 'owner', what: 'state', digest: 'd'.repeat(16), sole: 0 } as const;
+  const whole = { part: 0, parts: 1, owedBy: [] };
+  const reading = (rig: Rig, ...siblings: readonly Sibling[]) => {
+    const { id } = rig.lastTo('a', 'read');
+    rig.hear('a', { ...found, ...whole, id, state: encodeState(stateWith(...siblings)) });
+  };
+  const quorum = { ...QUORUM, r: 1 };
+  const tombstone = { ...sibling('T', 'b', 1, 0), deleted: true };
+
+  it('is checked against the tag of all siblings, tombstones too', () => {
+    for (const [ids, isMet] of [
+      [[idOf('T'), idOf('Y')], true],
+      [[idOf('Y')], false],
+    ] as const) {
+      const rig = Rig.up();
+      const condition = { kind: 'matches' as const, etags: [etagOf(DIGEST_KEY, ids)] };
+      const id = rig.request({ ...put, condition, quorum });
+      reading(rig, sibling('Y', 'a'), tombstone);
+      expect(rig.to('a', 'lead')).toHaveLength(isMet ? 1 : 0);
+      if (!isMet) {
+        const etag = etagOf(DIGEST_KEY, [idOf('T'), idOf('Y')]);
+        expect(rig.answers.get(id)).toMatchObject({ failure: { code: 'precondition_failed', etag } });
+      }
+    }
+  });
+
+  it('that passed lets a delete with a context write its tombstone, though nothing is there', () => {
+    const rig = Rig.up();
+    const context = { history: historyOf([dotOf('c', 9)]), writes: [] };
+    const id = rig.request({ ...remove, context, condition: { kind: 'absent' }, quorum });
+    reading(rig, tombstone);
+    expect(rig.answers.get(id)).toBeUndefined();
+    expect(rig.lastTo('a', 'lead')).toMatchObject({ deleted: true, context });
   });
 });
 

@@ -229,6 +229,13 @@ describe('a lead that refuses', () => {
     expect(failure(writing)).toMatchObject([{ code: 'quorum_unavailable', outcome: 'unknown' }]);
   });
 
+  it('nor when one before had an error of its own, which may have done anything', () => {
+    const writing = begin();
+    writing.desk.refuse(writing.operation, 'a', 'lead', 'internal');
+    writing.desk.refuse(writing.operation, 'b', 'lead', 'too_many_siblings');
+    expect(failure(writing)).toMatchObject([{ code: 'quorum_unavailable', outcome: 'unknown' }]);
+  });
+
   it('with an error of its own may have done anything, and a third is not tried after two', () => {
     const writing = begin();
     const { desk, operation } = writing;
@@ -244,10 +251,26 @@ describe('a lead that refuses', () => {
     operation.mayBeDone(desk.to('a', 'lead').id);
     desk.refuse(operation, 'a', 'lead', 'not_ready');
     expect(failure(writing)).toMatchObject([{ outcome: 'unknown' }]);
+    // Nor does a later life that is only busy undo what the one before may have committed.
+    const busy = begin({ sloppy: false, w: 1 }, new ScriptedDesk(['a']));
+    busy.operation.mayBeDone(busy.desk.to('a', 'lead').id);
+    busy.desk.refuse(busy.operation, 'a', 'lead', 'busy');
+    expect(failure(busy)).toMatchObject([{ code: 'quorum_unavailable', outcome: 'unknown' }]);
     const minted = begin({ w: 1 });
     minted.operation.mayBeDone(minted.desk.to('a', 'lead').id);
     minted.desk.led(minted.operation, 'a');
     expect(contexts(minted)).toMatchObject([{ writes: [{ sole: false }] }]);
+  });
+});
+
+describe('every attempt at a write', () => {
+  it('says the same of it, for all of that was fixed before the first (rule 1)', () => {
+    const { desk, operation } = begin({}, new ScriptedDesk(), { writtenAtMs: 1_234 });
+    desk.refuse(operation, 'a', 'lead', 'busy');
+    desk.pass(operation, 1_100);
+    expect(desk.questions()).toEqual(['a lead', 'b lead', 'c lead']);
+    const [first, ...others] = desk.asked.map(({ question }) => question);
+    expect(others).toEqual([first, first]);
   });
 });
 
@@ -298,6 +321,16 @@ describe('a lead that is silent', () => {
     expect(desk.questions()).toEqual(['a lead', 'b lead', 'c lead']);
   });
 
+  it('makes the outcome unknown for good, also when it refuses in the end (rule 14)', () => {
+    const writing = begin({ sloppy: false, w: 1 }, new ScriptedDesk(['a', 'b']));
+    const { desk, operation } = writing;
+    desk.pass(operation, 1_100);
+    expect(desk.questions()).toEqual(['a lead', 'b lead']);
+    desk.refuse(operation, 'a', 'lead', 'busy');
+    desk.refuse(operation, 'b', 'lead', 'busy');
+    expect(failure(writing)).toMatchObject([{ outcome: 'unknown' }]);
+  });
+
   it('is remembered by the coordinator', () => {
     const desk = new ScriptedDesk();
     desk.nowMs = 10;
@@ -329,6 +362,16 @@ describe('a lead that holds the write already', () => {
     }
     desk.merged(operation, 'c');
     expect(contexts(writing)).toMatchObject([{ history: historyOf([dotOf('a'), dotOf('c', 5)]) }]);
+  });
+
+  it('is one copy of it: the write is answered when W have what that lead holds (rule 1)', () => {
+    const writing = begin();
+    const { desk, operation } = writing;
+    desk.led(operation, 'a', { outcome: 'held' });
+    expect(writing.results).toEqual([]);
+    desk.merged(operation, 'b');
+    // Held there before it was asked: another attempt was made, so there may be a twin.
+    expect(contexts(writing)).toMatchObject([{ writes: [{ writeId: idOf('X'), sole: false }] }]);
   });
 
   it('or has closed it sends its whole state, which must reach W before the write is answered (rule 22)', () => {

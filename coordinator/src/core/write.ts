@@ -479,7 +479,7 @@ export class WriteOperation implements Operation {
   private failUnled(desk: Desk): void {
     if (this.attempts.some((attempt) => attempt.why === 'internal')) {
       this.fail(desk, { code: 'internal', outcome: 'unknown' });
-    } else if (this.attempts.every((attempt) => attempt.why === 'busy')) {
+    } else if (this.outcome() === 'none' && this.attempts.every((attempt) => attempt.why === 'busy')) {
       this.fail(desk, { code: 'overloaded', outcome: 'none', retryAfterMs: 1_000 });
     } else {
       this.fail(desk, { ...this.reachable('any'), code: 'quorum_unavailable', outcome: this.outcome() });

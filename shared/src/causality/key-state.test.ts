@@ -335,6 +335,15 @@ describe('two attempts at one write (protocol.md, rule 1)', () => {
     expect(ids(join(...states))).toEqual([writeIdOf(1)]);
   });
 
+  it('die with one dot that was seen to die, though nobody has seen the other', () => {
+    const both = join(atA, atB);
+    // It superseded A's attempt and names no ids: what it had seen was cut, as contexts with many closed writes are.
+    const next = delta({ history: atA.history, writes: [] }, attempt(1, 'c', 1));
+    expect(ids(join(both, next))).toEqual([writeIdOf(1)]);
+    expect(join(both, next).closed).toEqual([writeIdOf(0)]);
+    expect(everyMerge([both, next, atB], NONE)).toHaveLength(1);
+  });
+
   it('make one sibling that holds both dots', () => {
     const both = join(atA, atB);
     expect(both.siblings).toEqual([
@@ -477,6 +486,16 @@ describe('one dot under two different writes (law 3 broken by somebody)', () => 
       expect(state.closed).toEqual([]);
       expect(doubleDots).toBeGreaterThan(0);
     }
+  });
+
+  it('two bodies of one write under one dot are reported, and every replica keeps the same one', () => {
+    const [one, two] = [4, 3].map((check) => delta(emptyContext, attempt(0, 'a', 1, { check })));
+    const [left, right] = [merge(x, must(one, 'a copy'), NONE), merge(must(two, 'a copy'), x, NONE)];
+    expect([left.doubleDots, right.doubleDots]).toEqual([1, 1]);
+    expect(merge(must(one, 'a copy'), must(two, 'a copy'), NONE).state.siblings).toMatchObject([
+      { check: 3 },
+    ]);
+    expect(everyMerge([must(one, 'a copy'), must(two, 'a copy'), x], NONE)).toHaveLength(1);
   });
 
   it('both survive meeting either of them again', () => {

@@ -42,7 +42,10 @@ export const emptyState: KeyState = { siblings: [], history: emptyHistory, close
 
 export interface Merged {
   readonly state: KeyState;
-  /** Dots found under two different writes: law 3 is broken somewhere. Both writes are kept; raise an alarm. */
+  /**
+   * Dots found under two different writes, or with two bodies: law 3 or a disk is broken somewhere. Both writes are kept,
+   * or the body with the smaller check; raise an alarm.
+   */
   readonly doubleDots: number;
 }
 
@@ -69,7 +72,7 @@ export function merge(a: KeyState, b: KeyState, sole: ReadonlySet<WriteId>): Mer
       left === undefined ? (right as Sibling) : right === undefined ? left : oneWrite(left, right);
     const verdictA = sawDie(a, left, sibling);
     const verdictB = sawDie(b, right, sibling);
-    doubleDots += verdictA.doubleDots + verdictB.doubleDots;
+    doubleDots += verdictA.doubleDots + verdictB.doubleDots + differingBodies(left, right);
     if (alreadyClosed?.has(sibling.writeId) || verdictA.died || verdictB.died) {
       if (!sole.has(sibling.writeId)) closing.push(sibling.writeId);
     } else {
@@ -98,6 +101,12 @@ function oneWrite(left: Sibling, right: Sibling): Sibling {
   const kept = leftFirst ? left : right;
   const dots = joinDots(left.dots, right.dots);
   return dots.length === kept.dots.length ? kept : { ...kept, dots };
+}
+
+/** A dot was minted for one copy and merging keeps the smallest, so the same dots with another body is damage. */
+function differingBodies(left: Sibling | undefined, right: Sibling | undefined): number {
+  if (left === undefined || right === undefined || left.check === right.check) return 0;
+  return joinDots(left.dots, right.dots).length === Math.min(left.dots.length, right.dots.length) ? 1 : 0;
 }
 
 /** Whether this side has seen a dot of the write and no longer holds it. */

@@ -44,6 +44,19 @@ describe('a context covers exactly what its holder saw (law 4)', () => {
     expect(found).toMatchObject({ values: ['Y', 'beside'], tombstones: 0 });
   });
 
+  it('so that a put with the context of a delete replaces also what the delete had seen', () => {
+    const story = new Story({ seed: 6 });
+    const { world, C } = story;
+    const context = story.written(story.put('p', 'X', { w: 3 }));
+    // The delete never gets to C, so it is Y's own context that has to end X there.
+    world.tap({ to: C, kind: 'merge', times: 1 }, 'drop');
+    const removed = story.written(story.remove('q', { context }));
+    expect(story.holds(C)).toEqual(['X']);
+    story.written(story.put('p', 'Y', { context: removed }));
+    story.settle(100);
+    expect(story.holds(C)).toEqual(['Y']);
+  });
+
   it('and stays small while one client writes on and on with the context of its last write', () => {
     const story = new Story({ seed: 5 });
     let context = story.written(story.put('p', '0', { idempotencyKey: '0' }));

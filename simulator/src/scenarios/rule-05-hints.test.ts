@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { keyNamed, Story } from '../story.ts';
+import { DAY_MS } from '../world.ts';
 
 describe('a fallback keeps one state for each key, and owes it (rules 5 and 6)', () => {
   it('to several owners at once, in one row, led on without repeating a dot', () => {
@@ -74,6 +75,23 @@ describe('a fallback keeps one state for each key, and owes it (rules 5 and 6)',
     world.run(5_000);
     story.untilDrained();
     expect(story.found(story.get('p')).values).toEqual(['X']);
+  });
+
+  it('for years, if that is how long the owner is away', () => {
+    const story = new Story({ seed: 7 });
+    const { world, A, D } = story;
+    world.crash(A);
+    world.run(3_000);
+    story.written(story.put('p', 'X'));
+    story.settle();
+    const later = { monoMs: 0, wallMs: 1.8e12 + 1_000 * DAY_MS };
+    world.restart(D, later);
+    world.run(60_000);
+    expect(story.holds(D)).toEqual(['X']);
+    world.restart(A, later);
+    world.run(3_000);
+    story.untilDrained();
+    expect(story.holds(A)).toEqual(['X']);
   });
 
   it('when the owner dies between its commit and its acknowledgement', () => {

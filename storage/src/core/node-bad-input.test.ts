@@ -9,9 +9,10 @@ import type { StorageEvent } from './effects.ts';
 import { MemoryStore } from './memory-store.ts';
 import { messages, type Sender, senders } from './messages.case.ts';
 import { copyOf } from './one-key.case.ts';
-import { type Pod, readyNet, wired } from './pods.case.ts';
+import { type Pod, readyNet, ring, wired } from './pods.case.ts';
 import { FIVE, five, isUntouched, lead, read } from './requests.case.ts';
-import { keyOf } from './ring.case.ts';
+import { keyOf, ownersOf } from './ring.case.ts';
+import { decodeRow } from './row.ts';
 import type { Entry, Locator, Lookup, Table } from './store.ts';
 
 const MEMBERS = FIVE.members.map(({ name }) => name);
@@ -219,6 +220,24 @@ describe('rule 20: a machine throws only before its first mutation, or says that
     expect(seen.discarded).toBeGreaterThan(10);
     expect(seen.handled).toBeGreaterThan(1000);
   });
+
+  it('also when the store fails between the hints of one acknowledgement', () => {
+    for (let failAt = 0; failAt < 8; failAt++) {
+      const twins = new Twins();
+      const target = MEMBERS.toSorted((x, y) => twins.owedTo(y).length - twins.owedTo(x).length)[0] ?? '';
+      const entries = twins.owedTo(target);
+      expect(entries.length).toBeGreaterThan(1);
+      const peer = {
+        role: 'storage',
+        name: target,
+        boot: 'BBBBBBBBBBB',
+        life: 'this',
+        epoch: 'this',
+      } as const;
+      const outcome = twins.handle({ kind: 'hintAck', entries }, peer, failAt);
+      if (outcome !== 'discarded') expect(twins.differences()).toEqual([]);
+    }
+  });
 });
 
 /** Two machines in step. What one of them throws on, unmutated, the other never sees: nobody may tell them apart. */
@@ -250,6 +269,16 @@ class Twins {
       this.victimStore.rollback();
       return 'discarded';
     }
+  }
+
+  /** What the pod with this name would acknowledge. */
+  owedTo(name: string): readonly { readonly key: Uint8Array; readonly digest: string }[] {
+    return this.victimStore.scan('hints', undefined, 1000).flatMap((entry) => {
+      if (entry.kind === 'corrupt') return [];
+      const { owed, digest } = decodeRow(entry.value);
+      const slot = ownersOf(ring(FIVE), entry.at.key).indexOf(name);
+      return slot >= 0 && (owed & (1 << slot)) !== 0 ? [{ key: entry.at.key, digest }] : [];
+    });
   }
 
   differences(): readonly string[] {

@@ -1,3 +1,4 @@
+import { makeActor } from '@circlet/shared/causality/dot.ts';
 import { encodeState } from '@circlet/shared/causality/state-codec.ts';
 import { Prng } from '@circlet/shared/prng.ts';
 import type { Message, MessageOf } from '@circlet/shared/protocol/message.ts';
@@ -373,6 +374,16 @@ describe('hint messages that nobody should send', () => {
       ]);
     }
     expect(net.events('a').filter((event) => event === 'bad_hint')).toHaveLength(4);
+    expect(a.store.count('rows')).toBe(1);
+  });
+
+  it('an entry that needs what has not arrived is not acknowledged: its holder keeps it (rule 6)', () => {
+    const { net, a, page } = pulling();
+    const good = entry(net, OTHER, 2);
+    const early = { ...entry(net), requires: [{ actor: makeActor('b', 'AAAAAAAAAAA', 7), counter: 1 }] };
+    expect(page([early, good])).toEqual([
+      { kind: 'hintAck', entries: [{ key: OTHER, digest: good.digest }] },
+    ]);
     expect(a.store.count('rows')).toBe(1);
   });
 
