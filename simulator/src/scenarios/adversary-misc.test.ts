@@ -23,23 +23,6 @@ describe('a coordinator with a topology of a cluster that was wiped', () => {
   });
 });
 
-/** ADVERSARY. The context decides nothing: a keyed conditional put that is repeated meets itself. */
-describe('a conditional put that is repeated with its Idempotency-Key', () => {
-  it('is not told that it did not happen', () => {
-    const story = new Story({ seed: 1, storage: 3 });
-    const { world } = story;
-    const asking = { idempotencyKey: 'i', condition: { kind: 'absent' as const } };
-    const lost = world.tap({ to: 'p', kind: 'merged' }, 'drop');
-    const ledToo = world.tap({ to: 'p', kind: 'led' }, 'drop');
-    const first = story.failed(story.put('p', 'X', { ...asking, timeoutMs: 1_000 }));
-    expect(first).toMatchObject({ outcome: 'unknown' });
-    lost.stop();
-    ledToo.stop();
-    story.settle();
-    expect(story.answer(story.put('q', 'X', asking))).toMatchObject({ kind: 'written' });
-  });
-});
-
 /** ADVERSARY. A lead with a suspect row begins an actor for each write, until somebody reads. */
 describe('a key that is written and never read, with a damaged row at its lead', () => {
   it('has a history that stays small', () => {
