@@ -91,7 +91,7 @@ function readOverTwoLives(seed: number): string | undefined {
   story.written(story.put('p', value('a', 512), { w: 3 }));
   story.written(story.put('p', value('c', 512), { w: 3 }));
   story.settle();
-  const partOf = (n: number) => (m: Message) => m.kind === 'found' && (m as MessageOf<'found'>).part === n;
+  const partOf = (n: number) => (m: Message) => m.kind === 'found' && m.part === n;
   const copy = world.tap({ from: 'p', to: A, kind: 'read' }, { copyAfterMs: 6_000 });
   const lastLost = world.tap({ from: A, to: 'p', where: partOf(1) }, 'drop');
   const call = story.get('p', { r: 3, sloppy: false, timeoutMs: 30_000 });
