@@ -179,15 +179,10 @@ function specsOf(layout: Layout, natsServer: string): readonly ChildSpec[] {
     CIRCLET_NATS_SERVERS: natsUrls(layout).join(','),
     CIRCLET_INSECURE_DEV: 'true',
   };
-  const pod = (
-    entry: string,
-    flags: readonly string[],
-    name: string,
-    env: Readonly<Record<string, string>>,
-  ): ChildSpec => ({
+  const pod = (entry: string, name: string, env: Readonly<Record<string, string>>): ChildSpec => ({
     name,
     command: process.execPath,
-    args: [...flags, join(ROOT, entry)],
+    args: [...flagsOf(join(ROOT, entry)), join(ROOT, entry)],
     env: { ...common, CIRCLET_NAME: name, ...env },
     logFile: logFile(name),
   });
@@ -200,7 +195,7 @@ function specsOf(layout: Layout, natsServer: string): readonly ChildSpec[] {
       logFile: logFile(name),
     })),
     ...layout.storage.map(({ name, dataDir, metricsPort }) =>
-      pod('storage/bin/storage.mjs', [], name, {
+      pod('storage/bin/storage.mjs', name, {
         CIRCLET_DATA_DIR: dataDir,
         CIRCLET_METRICS_PORT: String(metricsPort),
         CIRCLET_INITIAL_MEMBERS: initialMembers(layout),
@@ -209,8 +204,7 @@ function specsOf(layout: Layout, natsServer: string): readonly ChildSpec[] {
       }),
     ),
     ...layout.coordinators.map(({ name, port, metricsPort }) =>
-      // As its own first line has it.
-      pod('coordinator/bin/coordinator.mjs', ['--max-semi-space-size=8'], name, {
+      pod('coordinator/bin/coordinator.mjs', name, {
         CIRCLET_PORT: String(port),
         CIRCLET_METRICS_PORT: String(metricsPort),
       }),
@@ -236,4 +230,10 @@ async function answersOk(url: string): Promise<boolean> {
 
 function tail(file: string): string {
   return readFileSync(file, 'utf8').split('\n').slice(-15).join('\n');
+}
+
+/** What an entry's first line gives Node: `#!/usr/bin/env -S node --flag ...`. We start the same Node that we run on. */
+function flagsOf(entry: string): readonly string[] {
+  const [line = ''] = readFileSync(entry, 'utf8').split('\n', 1);
+  return line.split(' ').filter((word) => word.startsWith('--'));
 }

@@ -106,14 +106,15 @@ export function writeHistory(writer: Writer, history: History): void {
 
 export function readHistory(reader: Reader): History {
   const n = reader.count(4);
-  const actors: Actor[] = [];
-  const ranges: number[][] = [];
+  // Of their size at once: an array that grows by its first item makes room for seventeen.
+  const actors = new Array<Actor>(n);
+  const ranges = new Array<readonly number[]>(n);
   for (let i = 0; i < n; i++) {
     const actor = actorId.read(reader);
     if (i > 0 && actor <= (actors[i - 1] as Actor)) throw new DecodeError('actors out of order');
     const count = reader.count(2);
     if (count === 0) throw new DecodeError('an actor without dots');
-    const of: number[] = [];
+    const of = new Array<number>(2 * count);
     let after = 0;
     for (let k = 0; k < count; k++) {
       // The first range starts at 1 or later; a later one leaves a gap, or it would be the same range.
@@ -122,11 +123,12 @@ export function readHistory(reader: Reader): History {
       const first = after + gap;
       const last = first + reader.varint();
       if (last > Number.MAX_SAFE_INTEGER) throw new DecodeError('counter above 2^53-1');
-      of.push(first, last);
+      of[2 * k] = first;
+      of[2 * k + 1] = last;
       after = last;
     }
-    actors.push(actor);
-    ranges.push(of);
+    actors[i] = actor;
+    ranges[i] = of;
   }
   return { actors, ranges };
 }

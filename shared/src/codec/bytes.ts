@@ -217,10 +217,11 @@ export class Reader {
 
 /** Bytes as a string of char codes 0-255: a cheap, exact map key for binary ids. */
 export function latin1(bytes: Uint8Array, start = 0, end = bytes.length): string {
-  let text = '';
-  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i] as number);
-  return text;
+  // One string, where appending makes one for each byte: it was a third of what a storage pod allocated.
+  return LATIN1_SLICE.call(bytes as Buffer, start, end);
 }
+
+const LATIN1_SLICE = Buffer.prototype.latin1Slice;
 
 /** The inverse of {@link latin1}. */
 export function fromLatin1(text: string): Uint8Array {
