@@ -49,6 +49,8 @@ export const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 export const TIMEOUT_MS_MIN = 10;
 export const TIMEOUT_MS_MAX = 60_000;
 export const TIMEOUT_MS_DEFAULT = 5_000;
+/** What a sender may err by about the receiver's clock. */
+export const CLOCK_ERROR_MS = 10_000;
 
 assert(
   BODY_BYTES_MAX + CONTEXT_BYTES_MAX + FULL_KEY_BYTES_MAX + 4096 < FRAME_BYTES_MAX,

@@ -8,7 +8,7 @@ import type { SwimEffect } from '@circlet/shared/membership/contract.ts';
 import { Swim } from '@circlet/shared/membership/swim.ts';
 import { Prng } from '@circlet/shared/prng.ts';
 import { addressOf, type FrameHeader } from '@circlet/shared/protocol/frame.ts';
-import { STATE_PART_BYTES_MAX, TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
+import { CLOCK_ERROR_MS, STATE_PART_BYTES_MAX, TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
 import {
   isReplicaRequest,
   type Message,
@@ -66,8 +66,6 @@ const HINT_OFFER_MS = 1_000;
 const ECHO_RETRY_MS = 100;
 /** A survivor of a whole-cluster outage must not wait for peers that are gone. */
 const PEER_ECHO_WAIT_MS = 2_000;
-/** What a sender may err by about our clock. */
-const CLOCK_ERROR_MS = 10_000;
 
 export class StorageNode implements Machine<StorageEvent, StorageEffect> {
   mutations = 0;
@@ -496,7 +494,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     const row = this.before(this.store.get(isOwner ? 'rows' : 'hints', at));
     if (row === undefined) {
       reply(isOwner ? {} : { as: 'stranger' });
-    } else if (row === 'corrupt' || row.suspect) {
+    } else if (row === 'corrupt' || row.suspectSince !== undefined) {
       this.effects.push(notice('alarm', 'row_suspect', { table: isOwner ? 'rows' : 'hints' }));
       reply({ what: 'suspect' });
     } else if (message.want === 'digest') {
@@ -554,7 +552,10 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     const incoming = decodeState(message.state);
     const hinting = { owed, wallMs: this.now.wallMs };
     const part = { state: incoming, requires: message.requires };
-    const result = mergeInto(before, part, message.sole, message.heals, this.minter, hinting);
+    // The deadline is that of the read which asked the others: so long before it at most was it begun.
+    const readMs = message.deadlineMs - TIMEOUT_MS_MAX - CLOCK_ERROR_MS;
+    const othersReadMs = message.heals ? readMs : undefined;
+    const result = mergeInto(before, part, message.sole, othersReadMs, this.minter, hinting);
     if (result.kind === 'clone') {
       this.effects.push(notice('alarm', 'identity_clone', { name: this.options.name }));
       this.refuse(from, message, 'internal');
@@ -622,7 +623,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
 
   private get minter(): Minter {
     const { name, boot, clusterKey } = this.options;
-    return { node: name, boot, digestKey: clusterKey, serial: this.serial };
+    return { node: name, boot, digestKey: clusterKey, serial: this.serial, monoMs: this.now.monoMs };
   }
 
   private alarmOnDoubleDots(doubleDots: number): void {
@@ -649,7 +650,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     const taken: HintPage['entries'][number][] = [];
     for (const { entry, at, part } of decoded) {
       const before = this.before(this.store.get('rows', at));
-      const result = mergeInto(before, part, entry.sole, false, this.minter, { owed: 0, wallMs: 0 });
+      const result = mergeInto(before, part, entry.sole, undefined, this.minter, { owed: 0, wallMs: 0 });
       if (result.kind === 'clone') {
         this.effects.push(notice('alarm', 'identity_clone', { name: this.options.name }));
         return;

@@ -11,8 +11,12 @@ import {
 } from '@circlet/shared/causality/key-state.ts';
 import { completed, type StatePart } from '@circlet/shared/causality/parts.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
-import { DOTS_PER_WRITE_MAX } from '@circlet/shared/protocol/limits.ts';
-import { CLOSED_MAX } from '@circlet/shared/protocol/limits.ts';
+import {
+  CLOSED_MAX,
+  CLOCK_ERROR_MS,
+  DOTS_PER_WRITE_MAX,
+  TIMEOUT_MS_MAX,
+} from '@circlet/shared/protocol/limits.ts';
 import type { Lead, Led, RefusalReason } from '@circlet/shared/protocol/replica.ts';
 import { type Row, seal, soleOf, stateOf } from './row.ts';
 
@@ -22,7 +26,7 @@ import { type Row, seal, soleOf, stateOf } from './row.ts';
  */
 export type Before = Row | 'corrupt' | undefined;
 
-/** Who the replica is in this life, and what it has issued in it. */
+/** Who the replica is in this life, what it has issued in it, and what its clock says. */
 export interface Minter {
   readonly node: string;
   readonly boot: string;
@@ -30,6 +34,7 @@ export interface Minter {
   readonly digestKey: SipKey;
   /** The last serial that was given to an actor in this life. */
   readonly serial: number;
+  readonly monoMs: number;
 }
 
 export interface Hinting {
@@ -81,7 +86,7 @@ export function lead(before: Before, request: Lead, minter: Minter, hinting: Hin
     row: {
       ...seal(minter.digestKey, next, sole),
       own: { actor: dot.actor, last: dot.counter },
-      suspect: before === 'corrupt' || (row?.suspect ?? false),
+      suspectSince: suspicion(before, undefined, minter),
       ...owing(row, hinting),
     },
     serial,
@@ -124,7 +129,7 @@ function mint(
   const own = row?.own;
   const extends_ =
     row !== undefined &&
-    !row.suspect &&
+    row.suspectSince === undefined &&
     own !== undefined &&
     isActorOf(own.actor, minter.node, minter.boot) &&
     lastCounter(state.history, own.actor) === own.last &&
@@ -144,14 +149,14 @@ export type MergeResult =
   | { readonly kind: 'clone' };
 
 /**
- * Everything that moves data ends here. `heals` says that the incoming state was merged from every other owner, which
- * makes a suspect row whole again; anything less leaves it suspect, because writes it acknowledged may be missing.
+ * Everything that moves data ends here. `othersReadMs` says that the incoming state has all that every other owner had at
+ * this moment or later; see {@link suspicion}.
  */
 export function mergeInto(
   before: Before,
   part: StatePart,
   sole: readonly WriteId[],
-  heals: boolean,
+  othersReadMs: number | undefined,
   minter: Minter,
   hinting: Hinting,
 ): MergeResult {
@@ -168,7 +173,7 @@ export function mergeInto(
   const next: Row = {
     ...seal(minter.digestKey, merged.state, allSole),
     own: row?.own,
-    suspect: (before === 'corrupt' || (row?.suspect ?? false)) && !heals,
+    suspectSince: suspicion(before, othersReadMs, minter),
     ...owing(row, hinting),
   };
   if (row !== undefined && sameRow(row, next)) return { kind: 'merged', doubleDots: merged.doubleDots };
@@ -183,8 +188,38 @@ function isClone(row: Row | undefined, incoming: KeyState, minter: Minter): bool
   });
 }
 
+/**
+ * A row that replaces a damaged one may lack writes which the damaged one had acknowledged, so it must not vouch. What all
+ * other owners have makes it whole, but not at once: a write that this replica and one other are to acknowledge may be on
+ * its way to that other still, and be counted with the acknowledgement from before the damage. So they must be read when
+ * no such write can be under way. It was asked for before the damage, and every request for it carries its deadline,
+ * TIMEOUT_MS_MAX later at most, beyond which owners refuse it: from then on each of them has it, or no acknowledgement of
+ * it by that owner will ever be counted.
+ *
+ * A write that was counted by a fallback instead, and is still held there as a hint, may be missing: strict quorums count
+ * owners only, and the others promise no more before hints are delivered. The damage happened before it was found, and a
+ * new life begins the wait anew, for it cannot compare the clocks.
+ */
+function suspicion(
+  before: Before,
+  othersReadMs: number | undefined,
+  { boot, monoMs }: Minter,
+): Row['suspectSince'] {
+  const since = before === 'corrupt' ? undefined : before?.suspectSince;
+  if (before !== 'corrupt' && since === undefined) return undefined;
+  if (since?.boot !== boot) return { boot, monoMs: Math.floor(monoMs) };
+  const isWhole = othersReadMs !== undefined && othersReadMs > since.monoMs + TIMEOUT_MS_MAX + CLOCK_ERROR_MS;
+  return isWhole ? undefined : since;
+}
+
 function sameRow(a: Row, b: Row): boolean {
-  return a.digest === b.digest && a.sole === b.sole && a.suspect === b.suspect && a.owed === b.owed;
+  return (
+    a.digest === b.digest &&
+    a.sole === b.sole &&
+    a.suspectSince?.boot === b.suspectSince?.boot &&
+    a.suspectSince?.monoMs === b.suspectSince?.monoMs &&
+    a.owed === b.owed
+  );
 }
 
 /** A hint owes its state to every slot it was taken for; its age is that of the oldest write in it. */
