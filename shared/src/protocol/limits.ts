@@ -32,11 +32,11 @@ export const FRAME_BYTES_MAX = PAYLOAD_BYTES_MAX - 16 * 1024;
 export const STATE_PART_BYTES_MAX = FRAME_BYTES_MAX - 96 * 1024;
 export const FRAME_MESSAGES_MAX = 4096;
 
-/** What a part has for the history of its key beside a value of the largest size. */
-const HISTORY_BYTES_MAX = STATE_PART_BYTES_MAX - BODY_BYTES_MAX - 4096;
+/** What a part has for the history of its key beside a value of the largest size; a larger one has parts of its own. */
+export const HISTORY_BYTES_MAX = STATE_PART_BYTES_MAX - BODY_BYTES_MAX - 4096;
 /**
  * Closed write-ids of one key. Every overwrite under an Idempotency-Key closes one, and only reap rounds will remove them:
- * a put that would close more than this is refused, because a history larger than a frame could never be read again.
+ * a put that would close more than this is refused. Two sides of a partition can come to more, and all of it still travels.
  */
 export const CLOSED_MAX = 16_384;
 

@@ -1,4 +1,4 @@
-import { partsOf } from '@circlet/shared/causality/parts.ts';
+import { dotsBytes, partsOf } from '@circlet/shared/causality/parts.ts';
 import { encodeState } from '@circlet/shared/causality/state-codec.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
 import { positionOf, prefixOf, vnodeOf } from '@circlet/shared/ring/position.ts';
@@ -173,10 +173,11 @@ function inFrames(entries: readonly HintEntry[], next: FullKey): readonly Omit<H
   const pages: HintEntry[][] = [[]];
   let bytes = 0;
   for (const entry of entries) {
-    bytes += entry.state.length + entry.key.length;
+    const more = entry.state.length + entry.key.length + dotsBytes(entry.requires);
+    bytes += more;
     if (bytes > STATE_PART_BYTES_MAX && pages.at(-1)?.length !== 0) {
       pages.push([]);
-      bytes = entry.state.length + entry.key.length;
+      bytes = more;
     }
     pages.at(-1)?.push(entry);
   }
