@@ -1,28 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Story } from '../story.ts';
 
-/** ADVERSARY. A coordinator, which is no member and can hold a document that no disk has any more, stops every storage pod. */
-describe('a coordinator with a topology of a cluster that was wiped', () => {
-  it('does not stop the cluster that was founded after it', () => {
-    const story = new Story({ seed: 1, storage: 3 });
-    const { world } = story;
-    for (const id of world.storage) world.crash(id);
-    for (const id of world.storage) world.wipe(id);
-    // q restarts with the storage pods, p does not.
-    world.crash('q');
-    for (const id of world.storage) world.start(id);
-    world.start('q');
-    world.run(10_000);
-    expect(world.usable('q').length).toBe(3);
-    story.written(story.put('q', 'X'));
-    // One request of somebody else through p.
-    story.answer(story.get('p', { timeoutMs: 500 }));
-    world.run(5_000);
-    expect(world.usable('q').length).toBe(3);
-    story.written(story.put('q', 'Y'));
-  });
-});
-
 /** ADVERSARY. The context decides nothing: a keyed conditional put that is repeated meets itself. */
 describe('a conditional put that is repeated with its Idempotency-Key', () => {
   it('is not told that it did not happen', () => {

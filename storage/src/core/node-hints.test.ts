@@ -213,7 +213,11 @@ describe('a holder', () => {
     const x = { name: 'x', disk: diskOf('x'), zone: 'z', weight: 1, state: 'active' as const };
     const next = { ...FIVE, epoch: 2, members: [...FIVE.members, x], owners };
     for (const each of net.pods.values())
-      net.tell(each, { name: 'x' }, { kind: 'topologyTold', document: encodeTopology(next) });
+      net.tell(
+        each,
+        { name: 'x', toBoot: each.boot },
+        { kind: 'topologyTold', document: encodeTopology(next) },
+      );
     expect(held(net, e)).toEqual(['x 1']);
     const heir = net.start('x', { store: storeWith('x', next) });
     net.run(30_000);

@@ -1,7 +1,7 @@
 import { assert } from '@circlet/shared/assert.ts';
 import { partsOf } from '@circlet/shared/causality/parts.ts';
 import { decodeState, digestOf, encodeState } from '@circlet/shared/causality/state-codec.ts';
-import { DecodeError, latin1 } from '@circlet/shared/codec/bytes.ts';
+import { DecodeError, equalBytes, latin1 } from '@circlet/shared/codec/bytes.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
 import { EVERY_STORAGE, type Machine, type Now } from '@circlet/shared/machine.ts';
 import type { SwimEffect } from '@circlet/shared/membership/contract.ts';
@@ -20,7 +20,13 @@ import { NO_DIGEST, NO_STATE, type RefusalReason } from '@circlet/shared/protoco
 import type { FoundingConfig } from '@circlet/shared/ring/founding.ts';
 import { checkFullKey, type FullKey } from '@circlet/shared/ring/key.ts';
 import { positionOf, prefixOf, vnodeOf } from '@circlet/shared/ring/position.ts';
-import { decodeTopology, NO_TOPOLOGY, Ring, type Topology } from '@circlet/shared/ring/topology.ts';
+import {
+  decodeTopology,
+  encodeTopology,
+  NO_TOPOLOGY,
+  Ring,
+  type Topology,
+} from '@circlet/shared/ring/topology.ts';
 import {
   after,
   notice,
@@ -329,7 +335,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
         this.foundingMessage(from, message);
         return;
       case 'topologyTold':
-        this.toldTopology(message.document);
+        this.toldTopology(from, message.document);
         return;
     }
     if (!this.sameEpoch(from)) return;
@@ -394,25 +400,43 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     this.effects.push(send(addressOf(to), { kind: 'topologyTold', document: this.ring.bytes }));
   }
 
-  private toldTopology(document: Uint8Array): void {
+  private toldTopology(from: FrameHeader, document: Uint8Array): void {
     const topology = decodeTopology(document);
-    if (topology.cluster !== this.options.cluster) return;
-    if (this.ring !== undefined && topology.epoch <= this.ring.topology.epoch) return;
-    this.adopt(topology);
+    // What an earlier life was told may come from a cluster that is gone.
+    if (topology.cluster !== this.options.cluster || from.toBoot !== this.options.boot) return;
+    if (this.ring === undefined || topology.epoch > this.ring.topology.epoch) this.adopt(topology);
+    else if (topology.epoch === this.ring.topology.epoch) this.compare(from, topology);
   }
 
-  /** Whether the sender acts on our topology; if not, the one who is behind gets the document. */
+  /**
+   * Another document of our epoch stops us when a disk acts on it that ours names too: then two majorities may be at
+   * work. From anybody else it is what is left of a cluster that was wiped and founded anew: requests under it are
+   * refused, which is all there is to do. It is believed only in an answer to this life, as a frame can come again.
+   */
+  private compare(from: FrameHeader, topology: Topology): void {
+    assert(this.ring !== undefined, 'a pod that compares has a topology');
+    if (this.conflicted || equalBytes(encodeTopology(topology), this.ring.bytes)) return;
+    const disk = topology.members.find(({ name }) => name === from.name)?.disk;
+    if (disk === undefined || this.ring.member(from.name)?.disk !== disk) {
+      this.effects.push(notice('warn', 'topology_of_another_cluster', { from: from.name }));
+      return;
+    }
+    this.conflicted = true;
+    const { epoch } = this.ring.topology;
+    this.effects.push(notice('alarm', 'topology_conflict', { epoch, with: from.name }));
+    this.observeReadiness();
+  }
+
+  /**
+   * Whether the sender acts on our topology; if not, the one who is behind gets the document. With two documents of one
+   * epoch a coordinator is behind, for it can only have learnt one, and a storage pod has to show its own.
+   */
   private sameEpoch(from: FrameHeader): boolean {
     const epoch = this.ring?.topology.epoch ?? 0;
     if (from.epoch === epoch && from.topology === (this.ring?.digest ?? NO_TOPOLOGY)) return true;
-    if (from.epoch < epoch) this.tellTopology(from);
-    if (from.epoch > epoch) this.effects.push(send(addressOf(from), { kind: 'topologyAsk' }));
-    if (from.epoch === epoch && !this.conflicted) {
-      this.mutations++;
-      this.conflicted = true;
-      this.effects.push(notice('alarm', 'topology_conflict', { epoch, with: from.name }));
-      this.observeReadiness();
-    }
+    const isBehind = from.epoch < epoch || (from.epoch === epoch && from.role === 'coordinator');
+    if (isBehind) this.tellTopology(from);
+    else this.effects.push(send(addressOf(from), { kind: 'topologyAsk' }));
     return false;
   }
 
