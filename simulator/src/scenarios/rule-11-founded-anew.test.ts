@@ -44,6 +44,7 @@ describe('a cluster that is founded anew (rule 11)', () => {
     const { world } = story;
     const old = (['swim', 'merge'] as const).map((kind) => world.tap({ kind }, 'watch'));
     story.written(story.put('p', 'old'));
+    world.run(3_000);
     for (const tap of old) expect(tap.seen).toBeGreaterThan(0);
     foundedAnew(story, []);
     for (let i = 0; i < 20; i++) {
