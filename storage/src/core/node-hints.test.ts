@@ -23,6 +23,11 @@ function withoutA(options: { readonly hintKeysMax?: number } = {}): { readonly n
 
 const startA = (net: Net): Pod => net.start('a', { store: storeWith('a', FIVE) });
 
+function rowBytes(of: Pod): Uint8Array {
+  const found = of.store.get('hints', locate(KEY));
+  return found.kind === 'found' ? found.value : new Uint8Array(0);
+}
+
 function held(net: Net, by: Pod): readonly string[] {
   const [answer] = net.ask(by, ECHO);
   return answer?.kind === 'echoed' ? answer.hintsHeld.map(({ target, keys }) => `${target} ${keys}`) : [];
@@ -163,6 +168,23 @@ describe('an owner that is owed writes', () => {
   });
 });
 
+/** As SQLite on a full disk: whatever changes a page throws. */
+class FullStore extends MemoryStore {
+  override put(...args: Parameters<MemoryStore['put']>): void {
+    this.refuse();
+    super.put(...args);
+  }
+
+  override delete(...args: Parameters<MemoryStore['delete']>): void {
+    this.refuse();
+    super.delete(...args);
+  }
+
+  private refuse(): void {
+    if (this.readOnly) throw new Error('database or disk is full');
+  }
+}
+
 const index = (topology: typeof FIVE, name: string) =>
   topology.members.findIndex((member) => member.name === name);
 
@@ -187,6 +209,37 @@ describe('a holder', () => {
     expect(net.ask(e, lead(net, copyOf(2), { key: OTHER, owedSlots: FOR_A }))).toMatchObject([
       { outcome: 'minted' },
     ]);
+  });
+
+  // An acknowledgement makes it write, and a failed write would cost the life that goes on answering reads (rule 20).
+  it('whose disk is full offers nothing and takes no acknowledgement, and goes on when there is room', () => {
+    const net = readyNet(FIVE, {}, ['b', 'c', 'd']);
+    const store = new FullStore(diskOf('e'));
+    const e = net.start('e', { store: storeWith('e', FIVE, store) });
+    net.run(3_000);
+    net.ask(e, lead(net, copyOf(1), { owedSlots: FOR_A }));
+    net.ask(e, lead(net, copyOf(1), { key: OTHER, owedSlots: FOR_A }));
+    // Between the page and its acknowledgement.
+    net.loses = (_, to, message) => to === 'e' && message.kind === 'hintAck';
+    const a = startA(net);
+    net.run(10_000);
+    expect([writes(stored(a)), held(net, e)]).toEqual([[1], ['a 2']]);
+    store.readOnly = true;
+    net.loses = () => false;
+    net.sent.length = 0;
+    net.run(10_000);
+    const { digest } = decodeRow(rowBytes(e));
+    net.tell(
+      e,
+      { name: 'a', epoch: e.epoch, topology: e.topology },
+      { kind: 'hintAck', entries: [{ key: KEY, digest }] },
+    );
+    expect(net.messages('hintOffer', 'e')).toEqual([]);
+    expect(held(net, e)).toEqual(['a 2']);
+    expect(net.ask(e, read(net))).toMatchObject([{ kind: 'found', as: 'holder' }]);
+    store.readOnly = false;
+    net.run(10_000);
+    expect([held(net, e), e.store.count('hints')]).toEqual([[], 0]);
   });
 
   it('of a write that it held already stands in for one slot more', () => {

@@ -366,6 +366,8 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
         this.takeHints(from, message);
         return;
       case 'hintAck':
+        // Discharging writes: on a full disk it would discard this machine, and the reads with it. It is offered anew.
+        if (this.store.readOnly) return;
         for (const { key, digest } of message.entries) this.hints?.discharge(from.name, key, digest);
         if (this.hints?.owedToNode(from.name) === 0) {
           this.effects.push(toPeer(from.name, { kind: 'hintOffer', keys: 0 }));
@@ -664,7 +666,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
 
   private offerHintsTo(target: string): void {
     const keys = this.hints?.owedToNode(target) ?? 0;
-    if (keys === 0 || this.swim.status(target) !== 'alive') return;
+    if (keys === 0 || this.store.readOnly || this.swim.status(target) !== 'alive') return;
     this.effects.push(toPeer(target, { kind: 'hintOffer', keys }));
   }
 
