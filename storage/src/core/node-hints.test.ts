@@ -289,6 +289,17 @@ describe('a holder', () => {
     expect(net.ask(net.pod('e'), read(net))).toMatchObject([{ as: 'holder', what: 'suspect' }]);
   });
 
+  it('whose hint row is damaged while it runs counts what takes its place once, and in the end owes nothing', () => {
+    const { net, e } = withoutA();
+    for (const key of [KEY, OTHER]) net.ask(e, lead(net, copyOf(1), { key, owedSlots: FOR_A }));
+    damage(e, 'hints', locate(KEY));
+    net.ask(e, lead(net, copyOf(2), { owedSlots: FOR_A }));
+    expect(held(net, e)).toEqual(['a 2', 'b 1', 'c 1']);
+    startA(net);
+    net.run(20_000);
+    expect([held(net, e), e.store.count('hints')]).toEqual([[], 0]);
+  });
+
   // The row said whom it was owed to. A write that it had for B may be told by nobody else.
   it.each([
     ['lead', (net: Net) => lead(net, copyOf(2), { owedSlots: FOR_A })],

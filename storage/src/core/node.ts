@@ -631,7 +631,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
       this.store.put('rows', at, encodeRow(row));
     } else {
       assert(this.hints !== undefined, 'a ready node has a hint ledger');
-      this.hints.put(at, isRow(before) ? before : undefined, row);
+      this.hints.put(at, before, row);
     }
   }
 
