@@ -17,15 +17,3 @@ describe('a conditional put that is repeated with its Idempotency-Key', () => {
     expect(story.answer(story.put('q', 'X', asking))).toMatchObject({ kind: 'written' });
   });
 });
-
-/** ADVERSARY. A lead with a suspect row begins an actor for each write, until somebody reads. */
-describe('a key that is written and never read, with a damaged row at its lead', () => {
-  it('has a history that stays small', () => {
-    const story = new Story({ seed: 1, storage: 3 });
-    const { A } = story;
-    let context = story.written(story.put('p', 'first'));
-    story.damage(A);
-    for (let i = 0; i < 300; i++) context = story.written(story.put('p', `v${i}`, { context }));
-    expect(story.stateAt(A)?.history.actors.length).toBeLessThan(10);
-  });
-});

@@ -79,4 +79,15 @@ describe('a damaged row that was repaired', () => {
     read();
     expect(story.isSuspect(A)).toBe(false);
   });
+
+  it('keeps its history short though it is written for long before anybody reads it', () => {
+    const story = new Story({ seed: 4, storage: 3 });
+    const { A } = story;
+    let context = story.written(story.put('p', 'first'));
+    story.damage(A);
+    for (let i = 0; i < 50; i++) context = story.written(story.put('p', `v${i}`, { context }));
+    expect(story.isSuspect(A)).toBe(true);
+    expect(story.stateAt(A)?.history.actors.length).toBeLessThan(5);
+    expect(story.found(story.get('q')).values).toEqual(['v49']);
+  });
 });

@@ -169,13 +169,31 @@ describe('law 3: no dot is issued twice', () => {
     expect(put(a, Y).dots).toEqual([{ actor: makeActor('a', a.boot, 2), counter: 1 }]);
   });
 
-  it('an actor on a suspect row is never extended', () => {
+  it('an actor on a row that was damaged is never extended, also when a merge brings its dots back', () => {
+    for (const isRepaired of [false, true]) {
+      const a = new Replica('a');
+      const x = put(a, X);
+      a.bytes = 'corrupt';
+      if (isRepaired) a.merge(x.delta);
+      const dots = [put(a, Y), put(a, Z)].flatMap((each) => each.dots);
+      // The row in its place begins one, and extends that: it would else begin one with each write until it is healed.
+      const actor = makeActor('a', a.boot, 2);
+      expect(dots).toEqual([
+        { actor, counter: 1 },
+        { actor, counter: 2 },
+      ]);
+      expect(isSuspect(a)).toBe(true);
+    }
+  });
+
+  it('nor is the actor that a suspect row began when it is damaged in its turn', () => {
     const a = new Replica('a');
-    put(a, X);
-    a.bytes = 'corrupt';
-    const dots = [put(a, Y), put(a, Z)].flatMap((each) => each.dots);
-    expect(dots.map(({ counter }) => counter)).toEqual([1, 1]);
-    expect(new Set(dots.map(({ actor }) => actor)).size).toBe(2);
+    const dots = [X, Y, Z].flatMap((copy) => {
+      const { dots: its } = put(a, copy);
+      a.bytes = 'corrupt';
+      return its;
+    });
+    expect(new Set(dots.map(({ actor }) => actor)).size).toBe(3);
   });
 });
 

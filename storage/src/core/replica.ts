@@ -118,7 +118,8 @@ function knownWrite(state: KeyState, request: Lead, serial: number): LeadResult 
 /**
  * The next dot. An actor is extended only in the life that began it, on an intact row, and while nothing newer of it is
  * known, here or to the client, than the row itself issued; in every other case a new serial starts at 1, so that a row
- * lost, restored, handed off or copied can never make a dot repeat (rule 4).
+ * lost, restored, handed off or copied can never make a dot repeat (rule 4). A suspect row is intact: it forgot the actor of
+ * the damaged one with everything else, and began its own, of which it has issued every dot.
  */
 function mint(
   row: Row | undefined,
@@ -129,7 +130,6 @@ function mint(
   const own = row?.own;
   const extends_ =
     row !== undefined &&
-    row.suspectSince === undefined &&
     own !== undefined &&
     isActorOf(own.actor, minter.node, minter.boot) &&
     lastCounter(state.history, own.actor) === own.last &&
