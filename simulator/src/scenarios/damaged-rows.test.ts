@@ -90,4 +90,40 @@ describe('a damaged row that was repaired', () => {
     expect(story.stateAt(A)?.history.actors.length).toBeLessThan(5);
     expect(story.found(story.get('q')).values).toEqual(['v49']);
   });
+
+  // B and C may each have what A and the other lack. Without C nobody can tell what A has lost.
+  it('does not vouch while another owner is away: values are answered in sloppy mode, nothing else is, until it is back', () => {
+    const story = new Story({ seed: 5, storage: 3 });
+    const { world, A, B, C } = story;
+    const strict = { sloppy: false };
+    const context = story.written(story.put('p', 'V', { w: 3 }));
+    story.settle();
+    world.crash(C);
+    story.damage(A);
+    world.run(3_000);
+    const written = story.written(story.put('p', 'W', { context, ...strict }));
+    for (let i = 0; i < 3; i++) {
+      expect(story.found(story.get('q')).values).toEqual(['W']);
+      expect(story.found(story.get('q', { context: written })).values).toEqual(['W']);
+      expect(story.failed(story.get('q', strict))).toMatchObject({
+        code: 'quorum_unavailable',
+        need: 2,
+        got: 1,
+      });
+      story.untilHealable();
+    }
+    const deleted = story.written(story.remove('p', { context: written, ...strict }));
+    expect(story.row(A)?.digest).toBe(story.row(B)?.digest);
+    expect(story.failed(story.get('q'))).toMatchObject({ code: 'quorum_unavailable', need: 2, got: 1 });
+    expect(story.failed(story.remove('q'))).toMatchObject({ outcome: 'none' });
+    // Writes that name what they replace need no read, and go on.
+    const again = story.written(story.put('p', 'X', { context: deleted, ...strict }));
+    story.written(story.remove('p', { context: again, ...strict }));
+    world.restart(C);
+    world.run(3_000);
+    story.found(story.get('q'));
+    story.settle();
+    expect(story.isSuspect(A)).toBe(false);
+    expect(story.found(story.get('q', { ...strict, r: 3 }))).toMatchObject({ values: [], tombstones: 1 });
+  });
 });
