@@ -39,6 +39,8 @@ export const HISTORY_BYTES_MAX = STATE_PART_BYTES_MAX - BODY_BYTES_MAX - 4096;
  * a put that would close more than this is refused. Two sides of a partition can come to more, and all of it still travels.
  */
 export const CLOSED_MAX = 16_384;
+/** How many more a delete may close: a value that can be neither replaced nor deleted would be there for good. */
+export const CLOSED_RESERVE = 1_024;
 
 export const NODES_MAX = 256;
 export const REPLICAS_MAX = 7;
@@ -56,4 +58,7 @@ assert(
   BODY_BYTES_MAX + CONTEXT_BYTES_MAX + FULL_KEY_BYTES_MAX + 4096 < FRAME_BYTES_MAX,
   'a put fits one frame',
 );
-assert(CLOSED_MAX * 16 + CONTEXT_BYTES_MAX < HISTORY_BYTES_MAX, 'a full history and a value fit one part');
+assert(
+  (CLOSED_MAX + CLOSED_RESERVE) * 16 + CONTEXT_BYTES_MAX < HISTORY_BYTES_MAX,
+  'a full history and a value fit one part',
+);

@@ -4,7 +4,12 @@ import { historyOf, lastCounter } from '@circlet/shared/causality/history.ts';
 import { emptyState, type KeyState } from '@circlet/shared/causality/key-state.ts';
 import { partsOf } from '@circlet/shared/causality/parts.ts';
 import { sipKey } from '@circlet/shared/hash/siphash.ts';
-import { CLOCK_ERROR_MS, CLOSED_MAX, TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
+import {
+  CLOCK_ERROR_MS,
+  CLOSED_MAX,
+  CLOSED_RESERVE,
+  TIMEOUT_MS_MAX,
+} from '@circlet/shared/protocol/limits.ts';
 import { describe, expect, it } from 'vitest';
 import {
   copyOf,
@@ -356,9 +361,21 @@ describe('the cap on closed writes', () => {
     put(a, X);
     const [before, serial] = [a.bytes, a.serial];
     expect(a.lead(leadOf(Y, seen(a)))).toEqual({ kind: 'refused', reason: 'history_full' });
-    expect(a.lead(leadOf(tombstone(2), seen(a)))).toEqual({ kind: 'refused', reason: 'history_full' });
     expect([a.bytes, a.serial]).toEqual([before, serial]);
     expect(put(a, Z).dots[0]?.counter).toBe(2);
+  });
+
+  it('lets a delete pass, up to a reserve: a value must not be there for good', () => {
+    const a = full();
+    put(a, X);
+    expect(a.lead(leadOf(tombstone(2), seen(a)))).toMatchObject({ outcome: 'minted' });
+    expect([writes(a.state), a.state.closed.length]).toEqual([[2], CLOSED_MAX + 1]);
+    // A tombstone that is known to have no twin closes nothing when the next put replaces it.
+    const { history } = seen(a);
+    const sole = { history, writes: [{ writeId: tombstone(2).writeId, sole: true }] };
+    expect(a.lead(leadOf(Z, sole))).toMatchObject({ outcome: 'minted' });
+    a.merge(closing(CLOSED_RESERVE, CLOSED_MAX));
+    expect(a.lead(leadOf(tombstone(4), seen(a)))).toEqual({ kind: 'refused', reason: 'history_full' });
   });
 
   it('lets the last one pass, and no two', () => {

@@ -13,6 +13,7 @@ import { completed, type StatePart } from '@circlet/shared/causality/parts.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
 import {
   CLOSED_MAX,
+  CLOSED_RESERVE,
   CLOCK_ERROR_MS,
   DOTS_PER_WRITE_MAX,
   TIMEOUT_MS_MAX,
@@ -75,7 +76,8 @@ export function lead(before: Before, request: Lead, minter: Minter, hinting: Hin
   if (next.siblings.length > Math.max(state.siblings.length, request.siblingsMax)) {
     return { kind: 'refused', reason: 'too_many_siblings' };
   }
-  if (next.closed.length > Math.max(state.closed.length, CLOSED_MAX)) {
+  const closedMax = CLOSED_MAX + (deleted ? CLOSED_RESERVE : 0);
+  if (next.closed.length > Math.max(state.closed.length, closedMax)) {
     return { kind: 'refused', reason: 'history_full' };
   }
   return {
