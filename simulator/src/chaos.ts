@@ -1,7 +1,9 @@
 import type { Answer, Condition } from '@circlet/coordinator/core/client.ts';
 import { must } from '@circlet/shared/assert.ts';
+import type { WriteId } from '@circlet/shared/causality/key-state.ts';
+import { decodeState } from '@circlet/shared/causality/state-codec.ts';
 import { Prng } from '@circlet/shared/prng.ts';
-import type { MessageKind } from '@circlet/shared/protocol/message.ts';
+import type { Message, MessageKind } from '@circlet/shared/protocol/message.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
 import type { Call } from './call.ts';
 import { type HeldContext, Ledger, type LedgerWrite } from './ledger.ts';
@@ -57,6 +59,7 @@ class Chaos {
   private readonly violations: string[] = [];
   private readonly frozen = new Set<string>();
   private readonly unplugged = new Set<string>();
+  private readonly dots = new Map<string, WriteId>();
   private taps: Tap[] = [];
   private busFrozen = false;
   private operations = 0;
@@ -80,7 +83,8 @@ class Chaos {
     const { hopMs } = this.world.bus;
     this.world.bus.hopMs = () => (this.random.next() < 0.01 ? slowMs * 10 * this.random.next() : hopMs());
     this.keys = Array.from({ length: 1 + this.below(4) }, (_, i) => `key-${i}`);
-    for (const key of this.keys) this.ledgers.set(key, new Ledger());
+    for (const key of this.keys) this.ledgers.set(key, new Ledger(this.dots));
+    this.world.tap({ where: (message) => this.learnDots(message) }, 'watch');
     this.clients = Array.from({ length: CLIENTS }, () => ({ held: new Map(), busy: undefined }));
   }
 
@@ -110,6 +114,15 @@ class Chaos {
       virtualMs: this.world.nowMs,
       trace: this.world.trace.digest,
     };
+  }
+
+  private learnDots(message: Message): boolean {
+    for (const bytes of statesIn(message)) {
+      for (const { writeId, dots } of decodeState(bytes).siblings) {
+        for (const { actor, counter } of dots) this.dots.set(`${actor}@${counter}`, writeId);
+      }
+    }
+    return false;
   }
 
   // ---- clients ----
@@ -157,7 +170,8 @@ class Chaos {
     const idempotencyKey = this.chance(0.3) ? { idempotencyKey: `i${this.keyedWrites++}` } : {};
     // A delete without a context is decided by what the coordinator reads, and the ledger can follow no further.
     const deletes = isDelete && (sent !== undefined || this.blindDeletes);
-    const condition = sent !== undefined && this.chance(0.1) ? { condition: this.condition() } : {};
+    const conditions = sent !== undefined || this.blindDeletes ? 0.1 : 0;
+    const condition = this.chance(conditions) ? { condition: this.condition() } : {};
     const context = sent === undefined ? {} : { context: sent.context };
     const whole = { ...asking, ...idempotencyKey, ...condition, ...context };
     const value = `v${this.operations}`;
@@ -166,7 +180,8 @@ class Chaos {
     const call = again(via);
     const { request } = call;
     const writeId = request.kind === 'write' ? request.write.writeId : '';
-    const write = this.ledger(keyName).attempt(writeId, deletes, sent, deletes && sent === undefined);
+    const readsFirst = sent === undefined && (deletes || 'condition' in condition);
+    const write = this.ledger(keyName).attempt(writeId, deletes, sent, readsFirst);
     const isKeyed = 'idempotencyKey' in idempotencyKey;
     const retry = isKeyed ? again : undefined;
     client.busy = { client, keyName, call, asking: whole, sent, write, again: retry, attempt: 1 };
@@ -473,6 +488,20 @@ class Chaos {
 
   private count(in_: Record<string, number>, what: string): void {
     in_[what] = (in_[what] ?? 0) + 1;
+  }
+}
+
+/** A dot is minted by a lead, and first seen in what is sent to the others, in an answer, or in a hint. */
+function statesIn(message: Message): readonly Uint8Array[] {
+  switch (message.kind) {
+    case 'merge':
+      return [message.state];
+    case 'found':
+      return message.what === 'state' ? [message.state] : [];
+    case 'hintPage':
+      return message.entries.map(({ state }) => state);
+    default:
+      return [];
   }
 }
 

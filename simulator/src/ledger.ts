@@ -1,4 +1,6 @@
 import type { Context } from '@circlet/shared/causality/context.ts';
+import type { Dot } from '@circlet/shared/causality/dot.ts';
+import type { History } from '@circlet/shared/causality/history.ts';
 import { toHex, fromLatin1 } from '@circlet/shared/codec/bytes.ts';
 import type { WriteId } from '@circlet/shared/causality/key-state.ts';
 
@@ -34,6 +36,12 @@ export class Ledger {
   readonly writes = new Map<WriteId, LedgerWrite>();
   readonly violations: string[] = [];
   private readonly everRead = new Set<WriteId>();
+  /** Which write each dot is of, as far as any frame has shown it. */
+  private readonly dots: ReadonlyMap<string, WriteId>;
+
+  constructor(dots: ReadonlyMap<string, WriteId>) {
+    this.dots = dots;
+  }
 
   attempt(
     writeId: WriteId,
@@ -71,7 +79,9 @@ export class Ledger {
   }
 
   afterPut(write: LedgerWrite, context: Context): HeldContext {
-    return { context, seen: new Set([write.writeId, ...write.supersedes]) };
+    const seen = new Set([write.writeId, ...write.supersedes]);
+    this.checkCover(context, seen, `the answer to ${name(write.writeId)}`);
+    return { context, seen };
   }
 
   /** Checks the siblings that a get returned; the context it gave, as the client may use it. */
@@ -82,6 +92,7 @@ export class Ledger {
       if (!this.writes.has(id)) this.blame(`a get returned ${name(id)}, which nobody wrote`);
     }
     this.checkSiblings(returned, 'a get');
+    this.checkCover(context, seen, 'a get');
     for (const id of get.atLeast?.seen ?? []) {
       if (!this.isAccounted(id, seen))
         this.blame(`a session read without ${name(id)}, which the session had seen`);
@@ -122,6 +133,15 @@ export class Ledger {
       if (!this.writes.has(id)) this.blame(`${name(id)} is there, which nobody wrote`);
   }
 
+  /** Law 4: what a context covers and its holder was not shown would be gone with the next put, unread. */
+  private checkCover({ history }: Context, seen: ReadonlySet<WriteId>, where: string): void {
+    if ([...this.writes.values()].some(({ decidesItself }) => decidesItself)) return;
+    for (const { actor, counter } of dotsOf(history)) {
+      const id = this.dots.get(`${actor}@${counter}`);
+      if (id !== undefined && !seen.has(id)) this.blame(`${where} covers ${name(id)}, which was not shown`);
+    }
+  }
+
   private checkSiblings(ids: readonly WriteId[], where: string): void {
     for (const id of ids) {
       for (const other of ids) {
@@ -156,6 +176,15 @@ export interface GetClaim {
   /** How many owners must have vouched for the answer; undefined when fallbacks may have stood in. */
   readonly owners: number | undefined;
   readonly replicas: number;
+}
+
+function* dotsOf({ actors, ranges }: History): Iterable<Dot> {
+  for (const [i, actor] of actors.entries()) {
+    const of = ranges[i] ?? [];
+    for (let at = 0; at < of.length; at += 2) {
+      for (let counter = of[at] ?? 0; counter <= (of[at + 1] ?? 0); counter++) yield { actor, counter };
+    }
+  }
 }
 
 function name(id: WriteId): string {

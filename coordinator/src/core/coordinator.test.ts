@@ -1,4 +1,3 @@
-import { emptyContext } from '@circlet/shared/causality/context.ts';
 import { historyOf } from '@circlet/shared/causality/history.ts';
 import type { KeyState, Sibling } from '@circlet/shared/causality/key-state.ts';
 import { decodeState, encodeState } from '@circlet/shared/causality/state-codec.ts';
@@ -508,51 +507,37 @@ describe('a write that reads first and is sent again, because the reply to it wa
     return { rig, id };
   }
 
-  it.each([
-    ['If-None-Match: *', absent, own],
-    ['If-Match', matching, own],
-    ['a delete without context', removal, tombstone],
-  ])('%s: goes to a lead with the context that it found itself alone in', (_, request, mine) => {
-    const { rig, id } = resent(request, after(mine));
-    const { context } = rig.lastTo('a', 'lead');
-    expect(context).toEqual({
+  const held = (mine: Sibling) => ({
+    context: {
       history: historyOf([dotOf('a'), dotOf('a', 2)]),
-      writes: [{ writeId: idOf('X'), sole: false }],
-    });
-    const led = {
-      outcome: 'held',
-      dots: mine.dots,
-      writtenAtMs: 7,
-      part: 0,
-      parts: 1,
-      state: NO_STATE,
-    } as const;
-    rig.hear('a', { kind: 'led', id: rig.lastTo('a', 'lead').id, ...led });
-    // What the lead has already is no proof: it takes W copies, as the first attempt did (rule 22).
-    expect(rig.answers.get(id)).toBeUndefined();
-    rig.hear('b', { kind: 'merged', id: rig.lastTo('b', 'merge').id });
-    expect(rig.answers.get(id)).toMatchObject({ kind: 'written', writeId: idOf('X') });
+      writes: [{ writeId: mine.writeId, sole: false }],
+    },
   });
 
   it.each([
     ['If-None-Match: *', absent, own],
     ['If-Match', matching, own],
     ['a delete without context', removal, tombstone],
-  ])('%s: spares what was written beside it since', (_, request, mine) => {
-    const { rig, id } = resent(request, after(mine, sibling('Y', 'b')));
-    expect(rig.lastTo('a', 'lead').context).toEqual(emptyContext);
-    const led = {
-      outcome: 'held',
-      dots: mine.dots,
-      writtenAtMs: 7,
-      part: 0,
-      parts: 1,
-      state: NO_STATE,
-    } as const;
-    rig.hear('a', { kind: 'led', id: rig.lastTo('a', 'lead').id, ...led });
-    const { state } = rig.lastTo('b', 'merge');
-    expect(decodeState(state).history).toEqual(historyOf(mine.dots));
+  ])('%s: is not led again: what was read is brought to W owners', (_, request, mine) => {
+    const { rig, id } = resent(request, after(mine));
+    for (const name of ['a', 'b', 'c']) {
+      expect(rig.to(name, 'lead')).toEqual([]);
+      expect(decodeState(rig.lastTo(name, 'merge').state)).toEqual(after(mine));
+    }
+    // What was read is no proof: it takes W copies, as the first attempt did (rule 22).
+    rig.hear('a', { kind: 'merged', id: rig.lastTo('a', 'merge').id });
+    expect(rig.answers.get(id)).toBeUndefined();
     rig.hear('b', { kind: 'merged', id: rig.lastTo('b', 'merge').id });
+    expect(rig.answers.get(id)).toMatchObject({ kind: 'written', writeId: idOf('X'), ...held(mine) });
+  });
+
+  it.each([
+    ['If-None-Match: *', absent, own],
+    ['If-Match', matching, own],
+    ['a delete without context', removal, tombstone],
+  ])('%s: covers nothing that was written beside it since', (_, request, mine) => {
+    const { rig, id } = resent(request, after(mine, sibling('Y', 'b')));
+    for (const name of ['a', 'b']) rig.hear(name, { kind: 'merged', id: rig.lastTo(name, 'merge').id });
     expect(rig.answers.get(id)).toMatchObject({
       kind: 'written',
       context: { history: historyOf(mine.dots) },
@@ -563,15 +548,28 @@ describe('a write that reads first and is sent again, because the reply to it wa
     ['If-None-Match: *', absent],
     ['If-Match', matching],
     ['a delete without context', removal],
-  ])('%s: goes to a lead also when it was superseded since', (_, request) => {
-    const { rig } = resent(request, { ...after(sibling('Z', 'b')), closed: [idOf('X')] });
-    expect(rig.lastTo('a', 'lead').context).toEqual(emptyContext);
+  ])('%s: names itself alone when it was superseded since', (_, request) => {
+    const { rig, id } = resent(request, { ...after(sibling('Z', 'b')), closed: [idOf('X')] });
+    for (const name of ['a', 'b']) rig.hear(name, { kind: 'merged', id: rig.lastTo(name, 'merge').id });
+    expect(rig.answers.get(id)).toMatchObject({
+      kind: 'written',
+      context: { history: historyOf([]), superseded: idOf('X') },
+    });
   });
 
-  it('with the context that the client sent, if it sent one', () => {
+  it('is answered with the context that the client sent, if it sent one', () => {
     const context = { history: historyOf([dotOf('c', 9)]), writes: [] };
-    const { rig } = resent({ ...absent, context }, after(own));
-    expect(rig.lastTo('a', 'lead').context).toEqual(context);
+    const { rig, id } = resent({ ...absent, context }, after(own));
+    for (const name of ['a', 'b']) rig.hear(name, { kind: 'merged', id: rig.lastTo(name, 'merge').id });
+    expect(rig.answers.get(id)).toMatchObject({
+      context: { history: historyOf([dotOf('a', 2), dotOf('c', 9)]) },
+    });
+  });
+
+  it('is never called undone when W owners cannot be reached', () => {
+    const { rig, id } = resent(absent, after(own));
+    rig.pass(5_000);
+    expect(rig.answers.get(id)).toMatchObject({ kind: 'failed', failure: { outcome: 'unknown' } });
   });
 
   it('and is refused all the same when what is there is not its own', () => {

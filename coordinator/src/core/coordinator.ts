@@ -54,6 +54,8 @@ interface Outstanding {
   readonly sentMs: number;
   /** It was refused for a clock or boot that we had wrong, and asked again with the right one. */
   readonly again: boolean;
+  /** Whose first part of an answer has come. */
+  life: string | undefined;
 }
 
 const RETRY_AFTER_MS = 1_000;
@@ -241,13 +243,14 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
       }
       const { reading } = result;
       if (isThere(reading, request.write.writeId)) {
-        this.write(request, request.context ?? contextAgain(reading, request.write.writeId), deadlineMs);
+        const context = request.context ?? contextAgain(reading, request.write.writeId);
+        this.write(request, context, deadlineMs, reading);
         return;
       }
       const broken = this.brokenCondition(request, reading);
       if (broken !== undefined) {
         this.respond(request.id, { kind: 'failed', failure: broken });
-      } else if (request.write.deleted && request.context === undefined && !isLive(reading)) {
+      } else if (request.write.deleted && request.context === undefined && isBlank(reading)) {
         this.respond(request.id, { kind: 'nothing', context: reading.context });
       } else {
         // The write replaces what the check saw, or it would only add a sibling to it (protocol.md, rule 17).
@@ -265,7 +268,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     return holds ? undefined : { code: 'precondition_failed', etag };
   }
 
-  private write(request: WriteRequest, context: Context, deadlineMs: number): void {
+  private write(request: WriteRequest, context: Context, deadlineMs: number, found?: Reading): void {
     const { key, quorum, write, returnValue } = request;
     const id = this.nextId();
     const operation = new WriteOperation({
@@ -274,6 +277,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
       quorum,
       write,
       context,
+      found,
       deadlineMs,
       done: (_, result) => {
         if (result.kind === 'failed') {
@@ -366,6 +370,11 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     const asked = this.outstanding.get(message.id);
     // Only the node that was asked can answer: two pods with one request id must not count as two replicas.
     if (asked === undefined || asked.node !== from.name) return;
+    if (message.kind !== 'merged' && message.parts > 1) {
+      // A copy of the request may have met two lives of the node: their parts are parts of two states.
+      if (message.part === 0) asked.life = from.boot;
+      else if (asked.life !== from.boot) return;
+    }
     const isLast = message.kind === 'merged' || message.part === message.parts - 1;
     if (isLast) this.outstanding.delete(message.id);
     const view = this.node(from.name);
@@ -378,13 +387,14 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     if (asked === undefined || asked.node !== from.name) return;
     this.outstanding.delete(id);
     this.notify('debug', 'request_refused', { reason, from: from.name });
+    // Whatever comes of asking again: the life that was meant may have done it before it ended.
+    if (reason === 'wrong_boot') asked.operation.mayBeDone(id);
     const isOurView = reason === 'wrong_boot' || reason === 'expired';
     if (isOurView && !asked.again && this.now.monoMs < asked.deadlineMs) {
       // Its clock or its life is not what we thought; its answer says what they are (protocol.md, rule 15).
       const view = this.node(from.name);
       if (view.clock.add(asked.sentMs, monoMs, this.now.monoMs))
         this.notify('alarm', 'clock_jump', { node: from.name });
-      if (reason === 'wrong_boot') asked.operation.mayBeDone(id);
       this.send(asked.operation, asked.node, asked.question, asked.deadlineMs, true, id);
       return;
     }
@@ -413,7 +423,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
   ): number {
     const view = this.node(node);
     const sentMs = this.now.monoMs;
-    this.outstanding.set(id, { operation, node, question, deadlineMs, sentMs, again });
+    this.outstanding.set(id, { operation, node, question, deadlineMs, sentMs, again, life: undefined });
     const message = { ...question, id, deadlineMs: view.inItsClock(deadlineMs) };
     this.effects.push({ kind: 'send', to: view.address, message });
     return id;
@@ -538,6 +548,14 @@ const UNCONFIRMED_MS = 5_000;
 
 function isLive(reading: Reading): boolean {
   return liveSiblings(reading.state).length > 0;
+}
+
+/**
+ * A tombstone may be on one owner alone, from an attempt that failed: whoever deletes the key is promised W copies of its
+ * own.
+ */
+function isBlank({ state }: Reading): boolean {
+  return state.siblings.length === 0;
 }
 
 /** The write was done before, and the reply to it was lost: whatever its condition meets now, it has been met. */

@@ -1,5 +1,4 @@
-import { type Context, contextOf } from '@circlet/shared/causality/context.ts';
-import { covers } from '@circlet/shared/causality/history.ts';
+import { type Context, contextOf, isAtLeast } from '@circlet/shared/causality/context.ts';
 import {
   emptyState,
   type KeyState,
@@ -270,7 +269,7 @@ export class ReadOperation implements Operation {
   private answerIfFit(desk: Desk): void {
     const { atLeast, quorum } = this.options;
     const state = this.merged();
-    if (atLeast !== undefined && !covers(state.history, atLeast.history)) {
+    if (atLeast !== undefined && !isAtLeast(state, atLeast)) {
       this.orElse(desk, () => this.fail(desk, { code: 'stale_replicas' }));
       return;
     }
@@ -303,7 +302,7 @@ export class ReadOperation implements Operation {
     this.orElse(desk, () => {
       const state = this.merged();
       const ownersMet = this.tally().owners >= quorum.pr;
-      const isNew = atLeast === undefined || covers(state.history, atLeast.history);
+      const isNew = atLeast === undefined || isAtLeast(state, atLeast);
       if (quorum.sloppy && !quorum.rIsFirm && ownersMet && isNew && liveSiblings(state).length > 0) {
         this.answer(desk, state);
       } else {

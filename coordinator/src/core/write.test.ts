@@ -389,9 +389,13 @@ describe('a lead that holds the write already', () => {
     for (const { state } of merges(writing)) expect(state).toEqual(superseder);
     expect(writing.results).toEqual([]);
     desk.merged(operation, 'c');
-    // It covers what is dead there, its own dot among it, and nothing that the client was not shown.
+    // It names the write, and covers nothing that the client was not shown: neither what superseded it nor what died with it.
     expect(contexts(writing)).toEqual([
-      { history: historyOf([dotOf('a', 1)]), writes: [{ writeId: idOf('X'), sole: false }] },
+      {
+        history: historyOf([]),
+        writes: [{ writeId: idOf('X'), sole: false }],
+        superseded: idOf('X'),
+      },
     ]);
   });
 });

@@ -1,18 +1,18 @@
 import {
   type Context,
-  contextOfDead,
+  contextOfSuperseded,
   contextWith,
   delta,
   soleWrites,
 } from '@circlet/shared/causality/context.ts';
 import { compareDots, type Dot } from '@circlet/shared/causality/dot.ts';
-import { emptyState, type KeyState, merge } from '@circlet/shared/causality/key-state.ts';
+import { emptyState, findWrite, type KeyState, merge } from '@circlet/shared/causality/key-state.ts';
 import { assemble } from '@circlet/shared/causality/parts.ts';
 import { decodeState } from '@circlet/shared/causality/state-codec.ts';
 import type { MessageOf } from '@circlet/shared/protocol/message.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
 import { positionOf, vnodeOf } from '@circlet/shared/ring/position.ts';
-import type { Failure, NewWrite, Outcome, Quorum } from './client.ts';
+import type { Failure, NewWrite, Outcome, Quorum, Reading } from './client.ts';
 import { type Desk, mergeQuestions, type Operation, type Reply, type Setback } from './desk.ts';
 import { type Tally, writeVerdict } from './quorum.ts';
 
@@ -36,6 +36,12 @@ export interface WriteOptions {
   readonly quorum: Quorum;
   readonly write: NewWrite;
   readonly context: Context;
+  /**
+   * What was read, when the write is in it: done before, and its answer lost. It must not be led again with the context of
+   * that reading, which can name a dot of its own: a lead without the write would mint another, and where the two met, the
+   * write would have superseded itself.
+   */
+  readonly found?: Reading | undefined;
   readonly deadlineMs: number;
   readonly done: (desk: Desk, result: WriteResult) => void;
 }
@@ -61,6 +67,8 @@ interface Attempt {
   /** The same of an earlier life of the node, which may have died before it answered. */
   mayBeDone: boolean;
   why: Setback | undefined;
+  /** Of its state, when it has superseded the write. */
+  parts: KeyState[];
 }
 
 /** After two leads that hung or broke, a third is not tried: the write itself may be what breaks them (rule 20). */
@@ -78,7 +86,6 @@ export class WriteOperation implements Operation {
   private dots: readonly Dot[] = [];
   /** What the others are to merge, once there is a dot. */
   private state: KeyState | undefined;
-  private parts: KeyState[] = [];
   private sole = false;
   private answered = false;
   private over = false;
@@ -86,6 +93,9 @@ export class WriteOperation implements Operation {
   constructor(options: WriteOptions) {
     this.id = options.id;
     this.options = options;
+    const { found, write } = options;
+    this.state = found?.state;
+    this.dots = found === undefined ? [] : (findWrite(found.state, write.writeId)?.dots ?? []);
   }
 
   begin(desk: Desk): void {
@@ -191,6 +201,7 @@ export class WriteOperation implements Operation {
       wasSilent: false,
       mayBeDone: false,
       why: undefined,
+      parts: [],
     });
     if (this.attempts.length > 1) desk.count('write_led_again');
     desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + this.silentMs(desk, next.node)));
@@ -217,11 +228,11 @@ export class WriteOperation implements Operation {
   private led(desk: Desk, requestId: number, reply: MessageOf<'led'>): void {
     const attempt = this.attempts.find((each) => each.requestId === requestId);
     if (attempt === undefined || this.over) return;
-    if (reply.outcome === 'closed' && !this.takeClosed(reply)) return;
+    if (reply.outcome === 'closed' && !takePart(attempt, reply)) return;
     attempt.status = 'led';
     this.acked(attempt.node);
     const isFirst = this.state === undefined;
-    this.state = this.stateAfter(reply);
+    this.state = this.stateAfter(attempt, reply);
     if (!isFirst) {
       this.tellTwin(desk);
     } else {
@@ -255,10 +266,10 @@ export class WriteOperation implements Operation {
   }
 
   /** What the others are to merge: the write with all its dots, or what superseded it. */
-  private stateAfter(reply: MessageOf<'led'>): KeyState {
+  private stateAfter({ parts }: Attempt, reply: MessageOf<'led'>): KeyState {
     const whole = this.state;
     if (reply.outcome === 'closed') {
-      return merge(whole ?? emptyState, assemble(this.parts), NONE).state;
+      return merge(whole ?? emptyState, assemble(parts), NONE).state;
     }
     const fresh = reply.dots.filter((dot) => !this.dots.some((own) => compareDots(own, dot) === 0));
     this.dots = [...this.dots, ...fresh].toSorted(compareDots);
@@ -268,19 +279,12 @@ export class WriteOperation implements Operation {
     return whole === undefined ? write : merge(whole, write, NONE).state;
   }
 
-  /** The write is already superseded at the lead: what superseded it must reach W copies instead (rule 22). */
-  private takeClosed(reply: MessageOf<'led'>): boolean {
-    if (reply.part === 0) this.parts = [];
-    if (reply.part !== this.parts.length) return false;
-    this.parts.push(decodeState(reply.state));
-    return this.parts.length === reply.parts;
-  }
-
   // ---- step 2: everybody else ----
 
   private sendState(desk: Desk, target: Target): void {
     if (this.state === undefined) return;
-    const sole = soleWrites(this.options.context);
+    const { context, found } = this.options;
+    const sole = soleWrites(found?.context ?? context);
     const owed = target.isOwner ? 0 : target.slots;
     target.status = 'open';
     target.sentMs = desk.nowMs;
@@ -456,10 +460,10 @@ export class WriteOperation implements Operation {
   private succeed(desk: Desk): void {
     this.answered = true;
     const { context: sent, write, done } = this.options;
-    const { state, dots, sole } = this;
-    const isDead = state !== undefined && dots.length === 0;
-    const context = isDead
-      ? contextOfDead(sent, write.writeId, state)
+    const { dots, sole } = this;
+    const isSuperseded = dots.length === 0;
+    const context = isSuperseded
+      ? contextOfSuperseded(sent, write.writeId)
       : contextWith(sent, write.writeId, dots, sole);
     done(desk, { kind: 'written', context });
   }
@@ -494,7 +498,7 @@ export class WriteOperation implements Operation {
 
   /** `none` only if every attempt was refused by its lead or never reached one (rule 14). */
   private outcome(): Outcome {
-    return this.attempts.every(isUndone) ? 'none' : 'unknown';
+    return this.options.found === undefined && this.attempts.every(isUndone) ? 'none' : 'unknown';
   }
 
   /** Need and got, for the answer to a client. */
@@ -524,6 +528,17 @@ export class WriteOperation implements Operation {
     this.over = true;
     desk.finished(this);
   }
+}
+
+/**
+ * The write is already superseded at the lead: what superseded it must reach W copies instead (rule 22). True when this
+ * was the last part of it. Two leads' parts are parts of two states: what only one of them has would count as dead.
+ */
+function takePart(attempt: Attempt, { part, parts, state }: MessageOf<'led'>): boolean {
+  if (part === 0) attempt.parts = [];
+  if (part !== attempt.parts.length) return false;
+  attempt.parts.push(decodeState(state));
+  return attempt.parts.length === parts;
 }
 
 const NONE: ReadonlySet<string> = new Set();

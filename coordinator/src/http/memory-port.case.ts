@@ -112,7 +112,7 @@ export class MemoryPort implements CoordinatorPort {
     const readsFirst = condition !== undefined || (write.deleted && context === undefined);
     const isAlone = state.siblings.every(({ writeId }) => writeId === write.writeId);
     const against = context ?? (readsFirst && (!isThere || isAlone) ? read : emptyContext);
-    if (!isThere && write.deleted && context === undefined && etag === undefined)
+    if (!isThere && write.deleted && context === undefined && state.siblings.length === 0)
       return { kind: 'nothing', context: read };
     const isMismatch = state.siblings.some(
       ({ writeId }) =>

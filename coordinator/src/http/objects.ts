@@ -86,7 +86,7 @@ export class Objects {
     if (conditions === undefined || result.kind !== 'shown') return undefined;
     const { status, etag, token } = result.representation;
     if (status === 404) return undefined;
-    const headers = withToken({ ETag: etag, 'Cache-Control': 'no-cache' }, token);
+    const headers = withToken({ ...tagged(etag), 'Cache-Control': 'no-cache' }, token);
     if (!isMatch(conditions, etag)) return { problem: NOT_MATCHED, headers };
     return isUnmodified(conditions, etag) ? { status: 304, headers, body: null } : undefined;
   }
@@ -94,8 +94,7 @@ export class Objects {
   private answer(call: Call, result: Result): Handled {
     if (result.kind === 'failed') return { problem: result.problem, headers: {} };
     if (result.kind === 'shown') return this.show(call, result.representation);
-    const headers: HeaderFields = result.etag === undefined ? {} : { ETag: result.etag };
-    return { status: 204, headers: withToken(headers, result.token), body: null };
+    return { status: 204, headers: withToken(tagged(result.etag), result.token), body: null };
   }
 
   private show(call: Call, representation: Representation): Handled {
@@ -143,7 +142,12 @@ function valueHeaders(part: Part, token: string | undefined): HeaderFields {
 }
 
 function siblingsHeaders(contentType: string, { etag, token, omitted }: Representation): HeaderFields {
-  const headers: HeaderFields = { 'Content-Type': contentType, ETag: etag, Vary: 'Accept', ...VALUE_GUARDS };
+  const headers: HeaderFields = {
+    'Content-Type': contentType,
+    ...tagged(etag),
+    Vary: 'Accept',
+    ...VALUE_GUARDS,
+  };
   if (omitted > 0) headers['Circlet-Siblings-Omitted'] = `${omitted}`;
   return withToken(headers, token);
 }
@@ -152,6 +156,10 @@ function siblingsAsJson(representation: Representation): Reply {
   const { token, parts } = representation;
   const body = JSON.stringify({ context: token, siblings: parts.map(siblingJson) });
   return { status: 300, headers: siblingsHeaders('application/json', representation), body };
+}
+
+function tagged(etag: string | undefined): HeaderFields {
+  return etag === undefined ? {} : { ETag: etag };
 }
 
 function withToken(headers: HeaderFields, token: string | undefined): HeaderFields {

@@ -40,11 +40,11 @@ export function readConditions(call: Call): ReadConditions | undefined {
   };
 }
 
-export function isMatch({ ifMatch }: ReadConditions, etag: string): boolean {
+export function isMatch({ ifMatch }: ReadConditions, etag: string | undefined): boolean {
   return ifMatch === undefined || includes(ifMatch, etag);
 }
 
-export function isUnmodified({ ifNoneMatch }: ReadConditions, etag: string): boolean {
+export function isUnmodified({ ifNoneMatch }: ReadConditions, etag: string | undefined): boolean {
   return (
     ifNoneMatch !== undefined &&
     includes(
@@ -54,8 +54,8 @@ export function isUnmodified({ ifNoneMatch }: ReadConditions, etag: string): boo
   );
 }
 
-function includes(tags: readonly string[], etag: string): boolean {
-  return tags.includes('*') || tags.includes(etag);
+function includes(tags: readonly string[], etag: string | undefined): boolean {
+  return tags.includes('*') || (etag !== undefined && tags.includes(etag));
 }
 
 /** A weak tag never matches where strong comparison is asked for. */

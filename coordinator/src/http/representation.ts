@@ -18,8 +18,8 @@ import { NO_META } from './object-headers.ts';
  */
 export interface Representation {
   readonly status: 200 | 300 | 404;
-  /** Of all siblings there are, shown or not. */
-  readonly etag: string;
+  /** Undefined unless all siblings are shown: If-Match would replace those that nobody has seen. */
+  readonly etag: string | undefined;
   /** Covers exactly the parts. Undefined when there is nothing to name, or when it is too large for a header. */
   readonly token: string | undefined;
   /** At least one when the status is 200 or 300. */
@@ -59,19 +59,18 @@ export function represent(
     const part = partOf(etagKey, first);
     return { status: first.deleted ? 404 : 200, etag: part.etag, token, parts: [part], omitted: 0 };
   }
+  const omitted = siblings.length - shown.length;
+  const ids = siblings.map(({ writeId }) => writeId);
   return {
     status: siblings.every((sibling) => sibling.deleted) ? 404 : 300,
-    etag: etagOf(
-      etagKey,
-      siblings.map(({ writeId }) => writeId),
-    ),
+    etag: omitted > 0 ? undefined : etagOf(etagKey, ids),
     token,
     parts: shown.map((sibling) => partOf(etagKey, sibling)),
-    omitted: siblings.length - shown.length,
+    omitted,
   };
 }
 
-const NOTHING: Representation = { status: 404, etag: '', token: undefined, parts: [], omitted: 0 };
+const NOTHING: Representation = { status: 404, etag: undefined, token: undefined, parts: [], omitted: 0 };
 
 /**
  * As many siblings as fit the answer, live ones first, and the context of just these: a context that also covered the

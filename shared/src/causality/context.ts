@@ -1,17 +1,24 @@
 import type { Reader, Writer } from '../codec/bytes.ts';
-import { bool, id, list, struct } from '../codec/schema.ts';
+import { bool, id, list, optional, struct } from '../codec/schema.ts';
 import { CONTEXT_BYTES_MAX } from '../protocol/limits.ts';
 import type { Dot } from './dot.ts';
 import {
+  covers,
   emptyHistory,
   type History,
   historyOf,
   readHistory,
   union,
-  without,
   writeHistory,
 } from './history.ts';
-import { type KeyState, type Sibling, sortedIds, WRITE_ID_BYTES, type WriteId } from './key-state.ts';
+import {
+  findWrite,
+  type KeyState,
+  type Sibling,
+  sortedIds,
+  WRITE_ID_BYTES,
+  type WriteId,
+} from './key-state.ts';
 
 /**
  * What a client has seen of one key (law 4). A get hands out the history of everything it returned, a put what the
@@ -22,6 +29,11 @@ export interface Context {
   readonly history: History;
   /** The writes seen, alive or closed; a put sent with this context closes those that may have a twin. */
   readonly writes: readonly SeenWrite[];
+  /**
+   * A write of its holder's that was superseded before its put was answered. It has no dot here: what superseded it was not
+   * shown, and the dots that died with it must not be covered. Only its id says that the holder knows of it.
+   */
+  readonly superseded?: WriteId | undefined;
 }
 
 export interface SeenWrite {
@@ -34,7 +46,8 @@ export const emptyContext: Context = { history: emptyHistory, writes: [] };
 /**
  * Closed ids are carried too: else a replica that holds a closed write's second dot, and gets the next put before what
  * closed the write, shows both. A key that is overwritten again and again under Idempotency-Keys has many until the
- * next reap round; then some are left out, which can cost that false sibling and nothing else.
+ * next reap round; then some are left out, and such a replica shows what was superseded until it is repaired, even beside a
+ * deletion (docs/guarantees.md says so).
  */
 export function contextOf(state: KeyState, sole: ReadonlySet<WriteId>): Context {
   const alive = state.siblings.map(({ writeId }) => ({ writeId, sole: sole.has(writeId) }));
@@ -59,17 +72,19 @@ export function contextWith(sent: Context, writeId: WriteId, dots: readonly Dot[
   };
 }
 
-/**
- * What a put returns that was superseded before its retry: it has no dot of its own any more, and what superseded it is in
- * `state`, which the client was not shown and must not cover. It covers what is dead there, the write's own dots among
- * them, so that a session that sends it finds the write or what came of it, and kills nothing.
- */
-export function contextOfDead(sent: Context, writeId: WriteId, state: KeyState): Context {
-  const dead = without(
-    state.history,
-    state.siblings.flatMap((sibling) => sibling.dots),
+/** What a put returns that was superseded before its retry: what the client sent, and the name of its write. */
+export function contextOfSuperseded(sent: Context, writeId: WriteId): Context {
+  return { ...contextWith(sent, writeId, [], false), superseded: writeId };
+}
+
+/** Whether a state is at least as new as what the context's holder has seen: a session's reads never go back. */
+export function isAtLeast(state: KeyState, { history, superseded }: Context): boolean {
+  return (
+    covers(state.history, history) &&
+    (superseded === undefined ||
+      findWrite(state, superseded) !== undefined ||
+      state.closed.includes(superseded))
   );
-  return contextWith({ ...sent, history: union(sent.history, dead) }, writeId, [], false);
 }
 
 /**
@@ -95,11 +110,18 @@ const seenWrites = list(
   CONTEXT_BYTES_MAX / WRITE_ID_BYTES,
 );
 
+const supersededWrite = optional(id(WRITE_ID_BYTES));
+
 export const contextSchema = {
   write: (writer: Writer, context: Context): void => {
     writeHistory(writer, context.history);
     seenWrites.write(writer, context.writes);
+    supersededWrite.write(writer, context.superseded);
   },
-  read: (reader: Reader): Context => ({ history: readHistory(reader), writes: seenWrites.read(reader) }),
-  layout: `context(history,${seenWrites.layout})`,
+  read: (reader: Reader): Context => ({
+    history: readHistory(reader),
+    writes: seenWrites.read(reader),
+    superseded: supersededWrite.read(reader),
+  }),
+  layout: `context(history,${seenWrites.layout},${supersededWrite.layout})`,
 };

@@ -14,7 +14,6 @@ import {
   sameHistory,
   union,
   withDot,
-  without,
   writeHistory,
 } from './history.ts';
 
@@ -78,20 +77,6 @@ describe('a history, beside a plain set of dots', () => {
         const both = union(historyOf(a), historyOf(b));
         expect(members(both)).toEqual(new Set([...a, ...b].map(name)));
         expect(encode(both)).toEqual(encode(union(historyOf(b), historyOf(a))));
-      }),
-    );
-  });
-
-  it('is without what was taken out, and stays as it was itself', () => {
-    fc.assert(
-      fc.property(dots, dots, (added, removed) => {
-        const gone = new Set(removed.map(name));
-        const whole = historyOf(added);
-        const before = toHex(encode(whole));
-        expect(members(without(whole, removed))).toEqual(
-          new Set(added.map(name).filter((dot) => !gone.has(dot))),
-        );
-        expect(toHex(encode(whole))).toBe(before);
       }),
     );
   });

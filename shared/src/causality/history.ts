@@ -76,29 +76,6 @@ export function covers(a: History, b: History): boolean {
   });
 }
 
-/** Without the given dots. */
-export function without(history: History, dots: Iterable<Dot>): History {
-  const ranges = new Map<Actor, number[]>(
-    history.actors.map((actor, i) => [actor, [...(history.ranges[i] ?? [])]]),
-  );
-  for (const { actor, counter } of dots) {
-    const of = ranges.get(actor);
-    if (of === undefined) continue;
-    for (let i = 0; i < of.length; i += 2) {
-      const first = of[i] ?? 0;
-      const last = of[i + 1] ?? 0;
-      if (counter < first || counter > last) continue;
-      const pieces: number[] = [];
-      if (first < counter) pieces.push(first, counter - 1);
-      if (counter < last) pieces.push(counter + 1, last);
-      of.splice(i, 2, ...pieces);
-      break;
-    }
-    if (of.length === 0) ranges.delete(actor);
-  }
-  return { actors: [...ranges.keys()], ranges: [...ranges.values()] };
-}
-
 export function sameHistory(a: History, b: History): boolean {
   return (
     a.actors.length === b.actors.length &&

@@ -143,13 +143,13 @@ describe('the wire protocol', () => {
       topologyLayout,
     ];
     expect(sha256(...layouts), WHAT_TO_DO).toBe(
-      '69c13bafe03cf2e2eee6e3e547c29895bd53c35fce651120cf1de2d11da7fa52',
+      'd65206aa939219d45ad48eeec65f41da95a232a9bc9c74a7460e5316a6d959a8',
     );
   });
 
   it('has the bytes that belong to its version', () => {
     expect(sha256(String(PROTOCOL_VERSION), ...samples()), WHAT_TO_DO).toBe(
-      '3b21d15892af8048e9c38ac53fd84f9d8cdacc574e6a003a89ecf1060d84b0e6',
+      '6f55c050f9707bad470ef10084ceb8a61b3392895512e6505fdc5c383c1cf4a6',
     );
   });
 

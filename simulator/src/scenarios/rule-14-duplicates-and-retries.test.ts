@@ -188,3 +188,24 @@ describe('when another lead is tried (rule 14)', () => {
     expect(leads.frames.map((frame) => frame.to)).not.toContain(story.C);
   });
 });
+
+describe('an attempt that a dead life may have done', () => {
+  it('is never called "none", also when it was refused before', () => {
+    const story = new Story({ seed: 1, storage: 3, replicas: 1 });
+    const { world, A } = story;
+    // A's clock leaps: the first request is refused as expired, and asked again with the right deadline.
+    world.jump(A, 20_000);
+    let leads = 0;
+    const isSecond = () => ++leads === 2;
+    world.tap({ from: 'p', to: A, kind: 'lead' }, { copyAfterMs: 40 });
+    world.crashOn(A, { kind: 'lead', where: isSecond }, 'afterCommit');
+    const call = story.put('p', 'X', { sloppy: false, w: 1, timeoutMs: 4_000 });
+    world.until(() => !world.isRunning(A), 1_000);
+    expect(story.holds(A)).toEqual(['X']);
+    world.start(A);
+    const answer = story.answer(call);
+    story.settle(3_000);
+    const { values } = story.found(story.get('q', { r: 1 }));
+    expect({ answer, values }).not.toMatchObject({ answer: { failure: { outcome: 'none' } }, values: ['X'] });
+  });
+});
