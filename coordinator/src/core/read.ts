@@ -471,7 +471,7 @@ export class ReadOperation implements Operation {
       if (!contact.isOwner || reply === undefined || reply.digest === digest) continue;
       if (digest === '' && reply.what !== 'suspect') continue;
       // What heals is as old as this read, and the receiver judges its age by the deadline.
-      const inTime = desk.nowMs < this.options.deadlineMs;
+      const inTime = desk.nowMs < this.options.deadlineMs && desk.node(contact.node).isInStep;
       const heals = reply.what === 'suspect' && inTime && this.areWhole(contact.node);
       desk.count('read_repair');
       for (const question of mergeQuestions(this.options.key, state, [...this.sole], 0, heals)) {

@@ -194,9 +194,10 @@ function isClone(row: Row | undefined, incoming: KeyState, minter: Minter): bool
  * A row that replaces a damaged one may lack writes which the damaged one had acknowledged, so it must not vouch. What all
  * other owners have makes it whole, but not at once: a write that this replica and one other are to acknowledge may be on
  * its way to that other still, and be counted with the acknowledgement from before the damage. So they must be read when
- * no such write can be under way. It was asked for before the damage, and every request for it carries its deadline,
- * TIMEOUT_MS_MAX later at most, beyond which owners refuse it: from then on each of them has it, or no acknowledgement of
- * it by that owner will ever be counted.
+ * nothing can be counted any more that was acknowledged here before. A write that was had been begun by then, and its
+ * coordinator counts nothing past the deadline, TIMEOUT_MS_MAX after it was begun at most: from then on, whatever owner's
+ * acknowledgement of it was counted has the write, and shows it to whoever reads it. (What is allowed for the error of
+ * clocks covers how far two of them drift apart in that time. Owners refuse late work too, but nothing rests on theirs.)
  *
  * A write that was counted by a fallback instead, and is still held there as a hint, may be missing: strict quorums count
  * owners only, and the others promise no more before hints are delivered. The damage happened before it was found, and a
