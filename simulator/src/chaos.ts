@@ -380,9 +380,10 @@ class Chaos {
   private damage(): void {
     const keyName = this.pick(this.keys);
     const owners = this.story.ownersOf(keyNamed(keyName));
-    const isWhole = owners.every(
-      (owner) => this.story.row(owner, 'rows', keyNamed(keyName))?.suspect === false,
-    );
+    const isWhole = owners.every((owner) => {
+      const row = this.story.row(owner, 'rows', keyNamed(keyName));
+      return row !== undefined && row.suspectSince === undefined;
+    });
     if (isWhole && this.story.ownersAgree(keyNamed(keyName)))
       this.story.damage(this.pick(owners), 'rows', keyNamed(keyName));
   }
@@ -419,9 +420,14 @@ class Chaos {
 
   /** There is no anti-entropy yet: one read at r=all is what brings the owners of a key together. */
   private conclude(): void {
+    const n = this.story.owners.length;
+    const readOf = (key: FullKey) => this.story.get('p', { key, r: n, sloppy: false });
+    if ('damage' in this.faults) {
+      for (const keyName of this.keys) this.story.answer(readOf(keyNamed(keyName)));
+      this.story.untilHealable();
+    }
     for (const keyName of this.keys) {
       const key = keyNamed(keyName);
-      const n = this.story.owners.length;
       if (!('damage' in this.faults)) {
         const owners = this.story
           .ownersOf(key)
@@ -430,7 +436,7 @@ class Chaos {
       }
       // A read fails for want of a row that it repairs; what that row has and the others have not, the next one finds.
       for (let isRead = false, tries = 0; !isRead && tries < 3; tries++) {
-        isRead = this.story.answer(this.story.get('p', { key, r: n, sloppy: false })).kind === 'read';
+        isRead = this.story.answer(readOf(key)).kind === 'read';
         this.world.run(2_000);
       }
       const reading = this.readAll(key, n);

@@ -13,7 +13,7 @@ import type { Context } from '@circlet/shared/causality/context.ts';
 import type { KeyState, Sibling } from '@circlet/shared/causality/key-state.ts';
 import { equalBytes, latin1 } from '@circlet/shared/codec/bytes.ts';
 import { siphash } from '@circlet/shared/hash/siphash.ts';
-import { TIMEOUT_MS_DEFAULT } from '@circlet/shared/protocol/limits.ts';
+import { CLOCK_ERROR_MS, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
 import { type FullKey, fullKey } from '@circlet/shared/ring/key.ts';
 import { positionOf, vnodeOf } from '@circlet/shared/ring/position.ts';
 import { type Preference, PreferenceLists } from '@circlet/shared/ring/preference-list.ts';
@@ -175,6 +175,16 @@ export class Story {
     const store = this.world.store(node);
     if (!(store instanceof MemoryStore)) throw new Error('only a memory store can be damaged');
     store.damage(table, locate(key));
+  }
+
+  /** The row was damaged and does not vouch yet. */
+  isSuspect(node: string): boolean {
+    return this.row(node)?.suspectSince !== undefined;
+  }
+
+  /** Runs until a read may heal a row that was found damaged: two of the longest deadlines and what clocks may err. */
+  untilHealable(): void {
+    this.world.run(2 * (TIMEOUT_MS_MAX + CLOCK_ERROR_MS));
   }
 
   /** Hint rows on all disks. */

@@ -5,7 +5,7 @@ import { EVERY_STORAGE } from '@circlet/shared/machine.ts';
 import type { FrameHeader } from '@circlet/shared/protocol/frame.ts';
 import type { Message, MessageKind } from '@circlet/shared/protocol/message.ts';
 import { NO_DIGEST, NO_STATE, type RefusalReason } from '@circlet/shared/protocol/replica.ts';
-import { encodeTopology, Ring, type Topology } from '@circlet/shared/ring/topology.ts';
+import { encodeTopology, NO_TOPOLOGY, Ring, type Topology } from '@circlet/shared/ring/topology.ts';
 import { describe, expect, it } from 'vitest';
 import type { Answer, GetRequest, WriteRequest } from './client.ts';
 import {
@@ -387,15 +387,36 @@ describe('the topology', () => {
     expect(rig.answers.get(id)?.kind).toBe('read');
   });
 
-  it('of the same epoch or an earlier one is not taken', () => {
+  // Pods that disagree must not drive a coordinator to and fro, and one that outlived its cluster must find the new one.
+  it('of the same epoch or an earlier one is not taken while anybody acts on ours, and is when nobody does', () => {
     const rig = Rig.up();
-    rig.hear('a', { kind: 'topologyTold', document: encodeTopology({ ...next, epoch: 1 }) });
+    const other = { ...next, epoch: 1 };
+    const from = { epoch: 1, topology: new Ring(other, DIGEST_KEY).digest };
+    for (let i = 0; i < 11; i++) {
+      rig.pass(1_000);
+      rig.pulse('a', from);
+      rig.pulse('b', i < 5 ? {} : from);
+      rig.hear('a', { kind: 'topologyTold', document: encodeTopology(other) }, from);
+      expect(rig.coordinator.topology?.topology).toEqual(i < 10 ? TOPOLOGY : other);
+    }
+    // Five seconds after B spoke for ours last.
+    expect(rig.to('a', 'topologyAsk')).toHaveLength(1);
+    expect(rig.notices.filter((event) => event === 'topology_replaced')).toHaveLength(1);
+    rig.hear('c', { kind: 'topologyTold', document: encodeTopology(TOPOLOGY) });
+    expect(rig.coordinator.topology?.topology).toEqual(other);
+  });
+
+  it('that nobody acts on is still ours while nobody acts on another', () => {
+    const rig = Rig.up();
+    rig.pass(60_000);
+    rig.pulse('a', { epoch: 0, topology: NO_TOPOLOGY });
     expect(rig.coordinator.topology?.topology).toEqual(TOPOLOGY);
+    expect(rig.to('a', 'topologyAsk')).toEqual([]);
   });
 
   it('is fetched from a pod that is ahead, and told to one that asks', () => {
     const rig = Rig.up();
-    rig.pulse('b', { epoch: 2 });
+    rig.pulse('b', { epoch: 2, topology: 'x'.repeat(16) });
     expect(rig.to('b', 'topologyAsk')).toHaveLength(1);
     rig.hear('b', { kind: 'topologyAsk' });
     expect(rig.lastTo('b', 'topologyTold').document).toEqual(encodeTopology(TOPOLOGY));

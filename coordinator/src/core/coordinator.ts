@@ -71,6 +71,8 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
   private readonly hedges = new Hedges();
   private readonly answering = new Set<number>();
   private currentRing: Ring | undefined;
+  /** When a storage pod last spoke that acts on our topology. */
+  private confirmedMs = Number.NEGATIVE_INFINITY;
   private lists: PreferenceLists | undefined;
   private effects: CoordinatorEffect[] = [];
   private now: Now = { monoMs: 0, wallMs: 0 };
@@ -332,6 +334,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     if (from.role !== 'storage') return;
     const view = this.currentRing?.member(from.name) === undefined ? undefined : this.node(from.name);
     view?.heard(from.boot, this.now.monoMs);
+    if (from.topology === this.currentRing?.digest) this.confirmedMs = this.now.monoMs;
     try {
       switch (message.kind) {
         case 'led':
@@ -479,8 +482,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
   private echoed(from: FrameHeader, view: NodeView, message: MessageOf<'echoed'>): void {
     if (message.sentMs > this.now.monoMs) return;
     if (view.echoed(message, this.now.monoMs)) this.notify('alarm', 'clock_jump', { node: from.name });
-    const ring = this.currentRing;
-    if (ring !== undefined && from.epoch > ring.topology.epoch) {
+    if (from.topology !== this.currentRing?.digest && this.wants(from.epoch)) {
       this.effects.push({ kind: 'send', to: addressOf(from), message: { kind: 'topologyAsk' } });
     }
   }
@@ -488,9 +490,14 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
   private told(document: Uint8Array): void {
     const topology = decodeTopology(document);
     if (topology.cluster !== this.options.cluster) return;
-    if (this.currentRing !== undefined && topology.epoch <= this.currentRing.topology.epoch) return;
+    if (!this.wants(topology.epoch)) return;
     const ring = new Ring(topology, this.options.clusterKey);
+    if (ring.digest === this.currentRing?.digest) return;
+    if (topology.epoch <= (this.currentRing?.topology.epoch ?? 0)) {
+      this.notify('alarm', 'topology_replaced', { epoch: topology.epoch });
+    }
     this.currentRing = ring;
+    this.confirmedMs = this.now.monoMs;
     this.lists = new PreferenceLists(ring);
     this.effects.push({ kind: 'epoch', epoch: topology.epoch, topology: ring.digest });
     this.notify('info', 'topology_adopted', { epoch: topology.epoch, members: topology.members.length });
@@ -500,6 +507,17 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     const underWay = [...this.operations.values()];
     for (const { operation } of underWay) operation.restart(this);
     this.echoAll();
+  }
+
+  /**
+   * Whether to take a document of this epoch that is not ours: a later one, or any when nobody acts on ours any more. The
+   * cluster was wiped then and founded anew, and we are what is left of it. While somebody does, ours is kept, so that pods
+   * which disagree do not drive us to and fro. Either way a quorum is one of pods that act on one document: each refuses
+   * what is asked under another, and an operation that starts again counts nobody twice.
+   */
+  private wants(epoch: number): boolean {
+    if (this.currentRing === undefined || epoch > this.currentRing.topology.epoch) return true;
+    return epoch > 0 && this.now.monoMs - this.confirmedMs > UNCONFIRMED_MS;
   }
 
   private tell(to: FrameHeader): void {
@@ -525,6 +543,8 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
 }
 
 const FORGET_AFTER_MS = 1_000;
+/** Pods answer echoes each second. */
+const UNCONFIRMED_MS = 5_000;
 
 function isLive(reading: Reading): boolean {
   return liveSiblings(reading.state).length > 0;

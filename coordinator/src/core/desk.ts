@@ -1,5 +1,5 @@
 import type { KeyState, WriteId } from '@circlet/shared/causality/key-state.ts';
-import { partsOf } from '@circlet/shared/causality/parts.ts';
+import { lastTellsAll, partsOf } from '@circlet/shared/causality/parts.ts';
 import { encodeState } from '@circlet/shared/causality/state-codec.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
 import { STATE_PART_BYTES_MAX } from '@circlet/shared/protocol/limits.ts';
@@ -58,13 +58,15 @@ export function mergeQuestions(
   owedSlots: number,
   heals: boolean,
 ): readonly Extract<Question, { kind: 'merge' }>[] {
-  return partsOf(state, STATE_PART_BYTES_MAX).map((part, i, { length }) => ({
+  const parts = partsOf(state, STATE_PART_BYTES_MAX);
+  const last = lastTellsAll(parts) ? parts.at(-1) : undefined;
+  return parts.map((part) => ({
     kind: 'merge',
     key,
     owedSlots,
     sole,
-    // Only the last part makes the state whole.
-    heals: heals && i === length - 1,
+    // Only what cannot come before all the others makes the state whole.
+    heals: heals && part === last,
     requires: part.requires,
     state: encodeState(part.state),
   }));

@@ -1,5 +1,6 @@
 import type { Address } from '@circlet/shared/machine.ts';
 import type { Echoed } from '@circlet/shared/protocol/echo.ts';
+import { CLOCK_ERROR_MS } from '@circlet/shared/protocol/limits.ts';
 import { ClockOffset } from './clock-offset.ts';
 import { Latencies } from './latency.ts';
 
@@ -89,6 +90,12 @@ export class NodeView {
     const best = this.clock.best;
     if (best === undefined) return 0;
     return Math.max(0, Math.ceil(ms + best.offsetMs + best.errorMs));
+  }
+
+  /** Whether deadlines reach it late by less than what receivers allow for. */
+  get isInStep(): boolean {
+    const best = this.clock.best;
+    return best !== undefined && 2 * best.errorMs < CLOCK_ERROR_MS;
   }
 
   echoDue(nowMs: number): boolean {

@@ -404,6 +404,28 @@ describe('a suspect row', () => {
     expect(repaired(reading)).toEqual(['a X']);
   });
 
+  it('is made whole within the deadline of the read, by which its owner judges how old that is, or not at all', () => {
+    for (const [passMs, rttMs, heals] of [
+      [0, 0, true],
+      [4_001, 0, false],
+      // What is said of its clock could be late by as much as the owner allows for.
+      [0, 10_000, false],
+    ] as const) {
+      const reading = begin({ r: 3, rIsFirm: true, sloppy: false });
+      const { desk, operation } = reading;
+      const view = desk.node('a');
+      view.clock.forget();
+      view.clock.add(0, 0, rttMs);
+      for (const node of ['b', 'c']) desk.found(operation, node, X);
+      desk.nowMs = passMs;
+      desk.found(operation, 'a', undefined, SUSPECT);
+      if (desk.questions().includes('c state')) desk.found(operation, 'c', X);
+      if (desk.questions().includes('b state')) desk.found(operation, 'b', X);
+      expect(merges(reading).map((merge) => [merge.node, merge.heals])).toEqual([['a', heals]]);
+      expect(desk.to('a', 'merge').deadlineMs).toBe(heals ? 4_000 : passMs + 4_000);
+    }
+  });
+
   it('gets what is there, and stays suspect, while another owner has not spoken', () => {
     const reading = begin({}, new ScriptedDesk(['a', 'b', 'd', 'e']));
     const { desk, operation } = reading;

@@ -470,10 +470,12 @@ export class ReadOperation implements Operation {
       const { reply } = contact;
       if (!contact.isOwner || reply === undefined || reply.digest === digest) continue;
       if (digest === '' && reply.what !== 'suspect') continue;
-      const heals = reply.what === 'suspect' && this.areWhole(contact.node);
+      // What heals is as old as this read, and the receiver judges its age by the deadline.
+      const inTime = desk.nowMs < this.options.deadlineMs && desk.node(contact.node).isInStep;
+      const heals = reply.what === 'suspect' && inTime && this.areWhole(contact.node);
       desk.count('read_repair');
       for (const question of mergeQuestions(this.options.key, state, [...this.sole], 0, heals)) {
-        desk.ask(this, contact.node, question, deadlineMs);
+        desk.ask(this, contact.node, question, heals ? this.options.deadlineMs : deadlineMs);
       }
     }
   }

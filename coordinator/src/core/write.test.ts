@@ -458,6 +458,16 @@ describe('a copy', () => {
     ]);
     expect(desk.finishedAtMs).toBe(4_000);
   });
+
+  // It stood still, and its messages are handled before its timers.
+  it('that is handled past the deadline is not counted, though it came in time', () => {
+    const writing = begin({ sloppy: false });
+    const { desk, operation } = writing;
+    desk.led(operation, 'a');
+    desk.nowMs = 4_001;
+    desk.merged(operation, 'b');
+    expect(failure(writing)).toMatchObject([{ code: 'timeout', outcome: 'unknown' }]);
+  });
 });
 
 describe('a write under which the topology changes', () => {

@@ -170,7 +170,7 @@ function explain(failure: Failure): Problem {
       return {
         code: 'history_full',
         detail:
-          'The key remembers as many writes made under Idempotency-Keys as it can; nothing was written. It takes writes again after a reap round; until this version has them, use another key.',
+          'The key remembers as many writes made under Idempotency-Keys as it can; nothing was written. Delete it, and write it without an Idempotency-Key from then on; or use another key.',
       };
     case 'idempotency_mismatch':
       return {

@@ -29,7 +29,7 @@ import {
   type Sibling,
   type WriteId,
 } from './key-state.ts';
-import { assemble, completed, partsOf, type StatePart } from './parts.ts';
+import { assemble, completed, lastTellsAll, partsOf, type StatePart } from './parts.ts';
 import { decodeState, encodeState } from './state-codec.ts';
 
 const NONE: ReadonlySet<WriteId> = new Set();
@@ -486,6 +486,100 @@ describe('every execution in parts', () => {
     },
     180_000,
   );
+});
+
+describe('a history too large to travel beside siblings', () => {
+  const cut = (state: KeyState, maxBytes: number) => partsOf(state, maxBytes, 0);
+
+  it('is cut too, and in any order, with losses and repetitions, takes only what a sibling held there has superseded', () => {
+    const count = { cut: 0, refused: 0 };
+    fc.assert(
+      fc.property(deliveries, ({ plan, receiver, sender, maxBytes, arriving }) => {
+        const execution = execute(plan);
+        const { sole } = execution;
+        const own = pick([emptyState, ...execution.replicas], receiver);
+        const state = pick(sendersOf(execution), sender);
+        const parts = cut(state, maxBytes);
+        const merged = merge(own, state, sole).state;
+        let now = own;
+        for (const part of arriving.map((at) => pick(parts, at))) {
+          const next = sent(now, part, sole);
+          count.refused += Number(next === 'incomplete');
+          if (next === 'incomplete') continue;
+          expect(lostWrites(execution, now, next)).toEqual([]);
+          now = next;
+        }
+        count.cut += Number(parts.filter(({ requires }) => requires.length > 0).length > 1);
+        expect(hex(merge(now, state, sole).state)).toBe(hex(merged));
+        expect(hex(after(now, parts, sole))).toBe(hex(merged));
+        expect(hex(after(now, [...parts.toReversed(), ...parts], sole))).toBe(hex(merged));
+        expect(assemble(parts.map((part) => decodeState(encodeState(part.state))))).toEqual(state);
+      }),
+      { numRuns: 2000 },
+    );
+    expect(count.cut).toBeGreaterThan(200);
+    expect(count.refused).toBeGreaterThan(20);
+  });
+
+  it('is merged nowhere before all siblings are', () => {
+    fc.assert(
+      fc.property(plansWithLosses, (plan) => {
+        for (const state of statesOf(execute(plan)).filter(({ siblings }) => siblings.length > 0)) {
+          const parts = cut(state, 1);
+          if (parts.length === 1) continue;
+          const rest = parts.filter((part) => part.state.siblings.length === 0);
+          expect(parts.slice(0, -rest.length).map((part) => ids(part.state))).toEqual(
+            ids(state).map((id) => [id]),
+          );
+          const butOne = after(emptyState, parts.slice(1, -rest.length));
+          for (const part of rest) expect(sent(butOne, part)).toBe('incomplete');
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  // Two dots, one of them of a write that is dead; of its twin only the closed id is known. Whoever has one of the last two
+  // parts lacks what is in the other.
+  it('has no last part that tells all, which others have', () => {
+    const dead = join(blind('x', 'a', 1), blind('x', 'b', 1));
+    const state = join(dead, delta(read(dead), write('y', 'c', 1)));
+    expect(state.closed).toHaveLength(1);
+    expect(lastTellsAll(cut(state, 1))).toBe(false);
+    expect(lastTellsAll(cut(join(dead), 1))).toBe(false);
+    expect(lastTellsAll(cut({ ...emptyState, closed: state.closed }, 1))).toBe(true);
+    expect(lastTellsAll(cut({ ...emptyState, closed: ['a', 'b'].map((id) => id.padEnd(16)) }, 1))).toBe(
+      false,
+    );
+    expect(lastTellsAll(partsOf(join(state, blind('z', 'd', 1)), 1))).toBe(true);
+    expect(lastTellsAll(partsOf(state, 1))).toBe(true);
+  });
+
+  it('fits frames, whatever it is made of', () => {
+    const ids_ = (n: number) => Array.from({ length: n }, (_, i) => String(i).padStart(16, '#'));
+    const actor = (i: number) => makeActor('n'.repeat(63), 'AAAAAAAAAAA', 36 ** 5 + i);
+    const holes = Array.from({ length: 60_000 }, (_, i) => [i * 1e10 + 1, i * 1e10 + 1]).flat();
+    const actors = Array.from({ length: 12_000 }, (_, i) => actor(i)).toSorted();
+    const siblings = Array.from({ length: 2_000 }, (_, i) => {
+      const dots = [{ actor: must(actors[i], 'an actor'), counter: 1 }];
+      return {
+        ...write(String(i).padStart(16, '#'), 'a', 1),
+        dots,
+        body: new Uint8Array(i % 1_000 === 7 ? 520_000 : 9),
+      };
+    });
+    const history = { actors, ranges: actors.map((_, i) => (i === 3 ? holes : [1, 2])) };
+    for (const state of [
+      { siblings: siblings.slice(0, 1), history, closed: ids_(90_000).map((id) => `x${id.slice(1)}`) },
+      { siblings, history, closed: [] },
+      { siblings: [], history, closed: ids_(90_000) },
+    ]) {
+      const parts = partsOf(state, STATE_PART_BYTES_MAX);
+      expect(Math.max(...parts.map(bytesOf))).toBeLessThan(STATE_PART_BYTES_MAX);
+      expect(parts.length).toBeLessThan(8);
+      expect(hex(assemble(parts.map((part) => part.state)))).toBe(hex(state));
+    }
+  });
 });
 
 describe('assembling', () => {

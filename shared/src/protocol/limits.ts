@@ -32,13 +32,15 @@ export const FRAME_BYTES_MAX = PAYLOAD_BYTES_MAX - 16 * 1024;
 export const STATE_PART_BYTES_MAX = FRAME_BYTES_MAX - 96 * 1024;
 export const FRAME_MESSAGES_MAX = 4096;
 
-/** What a part has for the history of its key beside a value of the largest size. */
-const HISTORY_BYTES_MAX = STATE_PART_BYTES_MAX - BODY_BYTES_MAX - 4096;
+/** What a part has for the history of its key beside a value of the largest size; a larger one has parts of its own. */
+export const HISTORY_BYTES_MAX = STATE_PART_BYTES_MAX - BODY_BYTES_MAX - 4096;
 /**
  * Closed write-ids of one key. Every overwrite under an Idempotency-Key closes one, and only reap rounds will remove them:
- * a put that would close more than this is refused, because a history larger than a frame could never be read again.
+ * a put that would close more than this is refused. Two sides of a partition can come to more, and all of it still travels.
  */
 export const CLOSED_MAX = 16_384;
+/** How many more a delete may close: a value that can be neither replaced nor deleted would be there for good. */
+export const CLOSED_RESERVE = 1_024;
 
 export const NODES_MAX = 256;
 export const REPLICAS_MAX = 7;
@@ -49,9 +51,14 @@ export const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 export const TIMEOUT_MS_MIN = 10;
 export const TIMEOUT_MS_MAX = 60_000;
 export const TIMEOUT_MS_DEFAULT = 5_000;
+/** What a sender may err by about the receiver's clock. */
+export const CLOCK_ERROR_MS = 10_000;
 
 assert(
   BODY_BYTES_MAX + CONTEXT_BYTES_MAX + FULL_KEY_BYTES_MAX + 4096 < FRAME_BYTES_MAX,
   'a put fits one frame',
 );
-assert(CLOSED_MAX * 16 + CONTEXT_BYTES_MAX < HISTORY_BYTES_MAX, 'a full history and a value fit one part');
+assert(
+  (CLOSED_MAX + CLOSED_RESERVE) * 16 + CONTEXT_BYTES_MAX < HISTORY_BYTES_MAX,
+  'a full history and a value fit one part',
+);

@@ -64,7 +64,10 @@ export const merge = struct({
   owedSlots,
   /** Writes known to have no twin: they need not be closed when they die, and the flag is kept while they live. */
   sole: list(writeId, FRAME_BYTES_MAX / WRITE_ID_BYTES),
-  /** The state was merged from every other owner: a suspect row is whole again after it. */
+  /**
+   * The state has all that every other owner had when a read asked them, whose deadline this is: it can make a suspect
+   * row whole.
+   */
   heals: bool,
   /** Dots of earlier parts of a state that came in several (`causality/parts.ts`). */
   requires: list(dot, FRAME_BYTES_MAX / 16),

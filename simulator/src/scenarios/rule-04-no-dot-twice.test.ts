@@ -57,6 +57,8 @@ describe('no dot is ever issued twice (law 3, rule 4)', () => {
     story.written(story.put('p', 'Y'));
     expect(story.stateAt(A)?.siblings).toHaveLength(1);
     expect(story.found(story.get('q')).values).toEqual(['X', 'Y']);
+    story.untilHealable();
+    story.found(story.get('q'));
     story.settle();
     expect(story.found(story.get('p', { r: 3 })).values).toEqual(['X', 'Y']);
     expect(world.alarms.map(({ notice }) => notice.event)).not.toContain('dot_issued_twice');

@@ -1,10 +1,11 @@
-import { partsOf } from '@circlet/shared/causality/parts.ts';
+import { dotsBytes, partsOf } from '@circlet/shared/causality/parts.ts';
 import { encodeState } from '@circlet/shared/causality/state-codec.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
 import { positionOf, prefixOf, vnodeOf } from '@circlet/shared/ring/position.ts';
 import type { Ring } from '@circlet/shared/ring/topology.ts';
 import type { HintPage } from '@circlet/shared/protocol/hint.ts';
 import { STATE_PART_BYTES_MAX } from '@circlet/shared/protocol/limits.ts';
+import type { Before } from './replica.ts';
 import { decodeRow, encodeRow, type Row, soleOf, stateOf } from './row.ts';
 import type { Locator, Store } from './store.ts';
 
@@ -16,7 +17,7 @@ import type { Locator, Store } from './store.ts';
 export class HintLedger {
   private readonly store: Store;
   private readonly ring: Ring;
-  /** Keys owed to each node: derived from the rows at start, then kept in step with them. */
+  /** Keys owed to each node: derived from the rows, then kept in step with them. */
   private readonly owedTo = new Map<string, number>();
   private ageCursor: Locator | undefined;
   private ageSeenMs = Number.POSITIVE_INFINITY;
@@ -28,21 +29,7 @@ export class HintLedger {
   constructor(store: Store, ring: Ring) {
     this.store = store;
     this.ring = ring;
-    for (let after: Locator | undefined; ; ) {
-      const entries = store.scan('hints', after, START_STEP);
-      for (const entry of entries) {
-        if (entry.kind === 'corrupt') {
-          this.corrupt++;
-          continue;
-        }
-        const { owed, hintedAtMs } = decodeRow(entry.value);
-        this.count(entry.at.key, owed, 1);
-        this.observeAge(hintedAtMs);
-      }
-      const last = entries.at(-1);
-      if (last === undefined) break;
-      after = last.at;
-    }
+    this.recount();
   }
 
   /** Targets in name order with how many keys each is owed. */
@@ -61,8 +48,13 @@ export class HintLedger {
     return this.store.count('hints');
   }
 
-  put(at: Locator, before: Row | undefined, row: Row): void {
+  put(at: Locator, before: Before, row: Row): void {
     this.store.put('hints', at, encodeRow(row));
+    if (before === 'corrupt') {
+      // Whom that one was owed to, and whether it was damaged when it was counted, nobody knows any more.
+      this.recount();
+      return;
+    }
     this.count(at.key, before?.owed ?? 0, -1);
     this.count(at.key, row.owed, 1);
     this.observeAge(row.hintedAtMs);
@@ -123,6 +115,26 @@ export class HintLedger {
     this.ageCursor = undefined;
   }
 
+  private recount(): void {
+    this.owedTo.clear();
+    this.corrupt = 0;
+    for (let after: Locator | undefined; ; ) {
+      const entries = this.store.scan('hints', after, START_STEP);
+      for (const entry of entries) {
+        if (entry.kind === 'corrupt') {
+          this.corrupt++;
+          continue;
+        }
+        const { owed, hintedAtMs } = decodeRow(entry.value);
+        this.count(entry.at.key, owed, 1);
+        this.observeAge(hintedAtMs);
+      }
+      const last = entries.at(-1);
+      if (last === undefined) break;
+      after = last.at;
+    }
+  }
+
   private observeAge(hintedAtMs: number): void {
     this.oldestAtMs = Math.min(this.oldestAtMs ?? Number.POSITIVE_INFINITY, hintedAtMs);
   }
@@ -173,10 +185,11 @@ function inFrames(entries: readonly HintEntry[], next: FullKey): readonly Omit<H
   const pages: HintEntry[][] = [[]];
   let bytes = 0;
   for (const entry of entries) {
-    bytes += entry.state.length + entry.key.length;
+    const more = entry.state.length + entry.key.length + dotsBytes(entry.requires);
+    bytes += more;
     if (bytes > STATE_PART_BYTES_MAX && pages.at(-1)?.length !== 0) {
       pages.push([]);
-      bytes = entry.state.length + entry.key.length;
+      bytes = more;
     }
     pages.at(-1)?.push(entry);
   }

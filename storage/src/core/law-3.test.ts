@@ -152,11 +152,14 @@ class World {
 
   private merge(to: number, state: KeyState, heals = false): void {
     const replica = this.replica(to);
-    const wasSuspect = replica.bytes === 'corrupt' || (replica.before !== undefined && replica.row.suspect);
-    const result = replica.merge(state, this.sole, heals);
+    const isCorrupt = replica.bytes === 'corrupt';
+    const since = isCorrupt || replica.before === undefined ? undefined : replica.row.suspectSince;
+    const isHealed = heals && since?.boot === replica.boot;
+    const result = replica.merge(state, this.sole, heals ? Number.POSITIVE_INFINITY : undefined);
     if (result.kind !== 'merged') this.troubles.push(`a merge was ${result.kind}`);
     else if (result.doubleDots > 0) this.troubles.push('a merge met a dot under two writes');
-    if (replica.row.suspect !== (wasSuspect && !heals))
+    const isSuspect = (isCorrupt || since !== undefined) && !isHealed;
+    if ((replica.row.suspectSince !== undefined) !== isSuspect)
       this.troubles.push('a row is suspect, or not, for no reason');
   }
 

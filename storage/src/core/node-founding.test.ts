@@ -687,7 +687,7 @@ describe('a pod beside one that has a topology', () => {
     const a = net.start('a', { founding: CONFIG });
     for (const name of ['b', 'c']) net.tell(a, { name, ...NO_RING }, call(name));
     expect(a.store.readMeta('signature')).toBeDefined();
-    net.tell(a, { name: 'c', ...NO_RING }, told(7));
+    net.tell(a, { name: 'c', ...NO_RING, toBoot: a.boot }, told(7));
     expect(a.epoch).toBe(7);
     for (const name of ['b', 'c']) net.tell(a, { name, ...NO_RING }, answer(name, { roster: DISKS }));
     expect([a.epoch, documentOf(a)]).toEqual([7, topologyOf(NAMES, 7)]);
@@ -697,22 +697,28 @@ describe('a pod beside one that has a topology', () => {
     const net = new Net();
     const store = new MemoryStore(diskOf('a'));
     const a = net.start('a', { store });
-    for (const epoch of [7, 6, 9, 8]) net.tell(a, { name: 'c', ...NO_RING }, told(epoch));
+    for (const epoch of [7, 6, 9, 8]) net.tell(a, { name: 'c', ...NO_RING, toBoot: a.boot }, told(epoch));
     expect(a.epoch).toBe(9);
     expect(net.start('a', { store }).epoch).toBe(9);
+  });
+
+  it('takes nothing that was told to an earlier life, which may have been of a cluster that is gone', () => {
+    const net = new Net();
+    const a = net.start('a');
+    for (const toBoot of [undefined, 'earlierlife']) {
+      net.tell(a, { name: 'c', ...NO_RING, toBoot }, told(7));
+    }
+    expect([a.epoch, a.store.readMeta('topology')]).toEqual([0, undefined]);
   });
 
   it('takes no document of another cluster, and none that is damaged', () => {
     const net = new Net();
     const a = net.start('a');
     const good = encodeTopology({ ...topology, cluster: 'other' });
-    net.tell(a, { name: 'c', ...NO_RING }, { kind: 'topologyTold', document: good });
-    net.tell(
-      a,
-      { name: 'c', ...NO_RING },
-      { kind: 'topologyTold', document: encodeTopology(topology).subarray(1) },
-    );
-    net.tell(a, { name: 'c', ...NO_RING }, { kind: 'topologyTold', document: new Uint8Array(0) });
+    const from = { name: 'c', ...NO_RING, toBoot: a.boot };
+    net.tell(a, from, { kind: 'topologyTold', document: good });
+    net.tell(a, from, { kind: 'topologyTold', document: encodeTopology(topology).subarray(1) });
+    net.tell(a, from, { kind: 'topologyTold', document: new Uint8Array(0) });
     expect(a.epoch).toBe(0);
     expect(net.events('a')).toEqual(['bad_message', 'bad_message']);
   });

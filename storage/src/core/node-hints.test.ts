@@ -23,6 +23,11 @@ function withoutA(options: { readonly hintKeysMax?: number } = {}): { readonly n
 
 const startA = (net: Net): Pod => net.start('a', { store: storeWith('a', FIVE) });
 
+function rowBytes(of: Pod): Uint8Array {
+  const found = of.store.get('hints', locate(KEY));
+  return found.kind === 'found' ? found.value : new Uint8Array(0);
+}
+
 function held(net: Net, by: Pod): readonly string[] {
   const [answer] = net.ask(by, ECHO);
   return answer?.kind === 'echoed' ? answer.hintsHeld.map(({ target, keys }) => `${target} ${keys}`) : [];
@@ -163,6 +168,23 @@ describe('an owner that is owed writes', () => {
   });
 });
 
+/** As SQLite on a full disk: whatever changes a page throws. */
+class FullStore extends MemoryStore {
+  override put(...args: Parameters<MemoryStore['put']>): void {
+    this.refuse();
+    super.put(...args);
+  }
+
+  override delete(...args: Parameters<MemoryStore['delete']>): void {
+    this.refuse();
+    super.delete(...args);
+  }
+
+  private refuse(): void {
+    if (this.readOnly) throw new Error('database or disk is full');
+  }
+}
+
 const index = (topology: typeof FIVE, name: string) =>
   topology.members.findIndex((member) => member.name === name);
 
@@ -189,6 +211,37 @@ describe('a holder', () => {
     ]);
   });
 
+  // An acknowledgement makes it write, and a failed write would cost the life that goes on answering reads (rule 20).
+  it('whose disk is full offers nothing and takes no acknowledgement, and goes on when there is room', () => {
+    const net = readyNet(FIVE, {}, ['b', 'c', 'd']);
+    const store = new FullStore(diskOf('e'));
+    const e = net.start('e', { store: storeWith('e', FIVE, store) });
+    net.run(3_000);
+    net.ask(e, lead(net, copyOf(1), { owedSlots: FOR_A }));
+    net.ask(e, lead(net, copyOf(1), { key: OTHER, owedSlots: FOR_A }));
+    // Between the page and its acknowledgement.
+    net.loses = (_, to, message) => to === 'e' && message.kind === 'hintAck';
+    const a = startA(net);
+    net.run(10_000);
+    expect([writes(stored(a)), held(net, e)]).toEqual([[1], ['a 2']]);
+    store.readOnly = true;
+    net.loses = () => false;
+    net.sent.length = 0;
+    net.run(10_000);
+    const { digest } = decodeRow(rowBytes(e));
+    net.tell(
+      e,
+      { name: 'a', epoch: e.epoch, topology: e.topology },
+      { kind: 'hintAck', entries: [{ key: KEY, digest }] },
+    );
+    expect(net.messages('hintOffer', 'e')).toEqual([]);
+    expect(held(net, e)).toEqual(['a 2']);
+    expect(net.ask(e, read(net))).toMatchObject([{ kind: 'found', as: 'holder' }]);
+    store.readOnly = false;
+    net.run(10_000);
+    expect([held(net, e), e.store.count('hints')]).toEqual([[], 0]);
+  });
+
   it('of a write that it held already stands in for one slot more', () => {
     const { net, e } = withoutA();
     const copy = copyOf(1);
@@ -213,7 +266,11 @@ describe('a holder', () => {
     const x = { name: 'x', disk: diskOf('x'), zone: 'z', weight: 1, state: 'active' as const };
     const next = { ...FIVE, epoch: 2, members: [...FIVE.members, x], owners };
     for (const each of net.pods.values())
-      net.tell(each, { name: 'x' }, { kind: 'topologyTold', document: encodeTopology(next) });
+      net.tell(
+        each,
+        { name: 'x', toBoot: each.boot },
+        { kind: 'topologyTold', document: encodeTopology(next) },
+      );
     expect(held(net, e)).toEqual(['x 1']);
     const heir = net.start('x', { store: storeWith('x', next) });
     net.run(30_000);
@@ -230,6 +287,17 @@ describe('a holder', () => {
     expect([stored(a).siblings.length, writes(stored(a, OTHER))]).toEqual([0, [1]]);
     expect(e.store.count('hints')).toBe(1);
     expect(net.ask(net.pod('e'), read(net))).toMatchObject([{ as: 'holder', what: 'suspect' }]);
+  });
+
+  it('whose hint row is damaged while it runs counts what takes its place once, and in the end owes nothing', () => {
+    const { net, e } = withoutA();
+    for (const key of [KEY, OTHER]) net.ask(e, lead(net, copyOf(1), { key, owedSlots: FOR_A }));
+    damage(e, 'hints', locate(KEY));
+    net.ask(e, lead(net, copyOf(2), { owedSlots: FOR_A }));
+    expect(held(net, e)).toEqual(['a 2', 'b 1', 'c 1']);
+    startA(net);
+    net.run(20_000);
+    expect([held(net, e), e.store.count('hints')]).toEqual([[], 0]);
   });
 
   // The row said whom it was owed to. A write that it had for B may be told by nobody else.

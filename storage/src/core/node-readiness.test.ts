@@ -2,7 +2,7 @@ import { encodeTopology, NO_TOPOLOGY } from '@circlet/shared/ring/topology.ts';
 import type { Message } from '@circlet/shared/protocol/message.ts';
 import { describe, expect, it } from 'vitest';
 import { Net, type Pod, readyNet, ring, storeWith } from './pods.case.ts';
-import { topologyOf } from './ring.case.ts';
+import { diskOf, topologyOf } from './ring.case.ts';
 
 const TOPOLOGY = topologyOf(['a', 'b', 'c']);
 const PING: Message = {
@@ -159,7 +159,11 @@ describe('epochs', () => {
     const a = net.pod('a');
     expect(net.tell(a, { name: 'b', ...later }, PING)).toEqual([{ kind: 'topologyAsk' }]);
     expect(a.epoch).toBe(1);
-    net.tell(a, { name: 'b', ...later }, { kind: 'topologyTold', document: encodeTopology(LATER) });
+    net.tell(
+      a,
+      { name: 'b', ...later, toBoot: a.boot },
+      { kind: 'topologyTold', document: encodeTopology(LATER) },
+    );
     expect([a.epoch, a.topology]).toEqual([5, later.topology]);
     expect(a.store.readMeta('topology')).toEqual(encodeTopology(LATER));
     expect(net.tell(a, { name: 'b', ...later }, PING)).toMatchObject([{ kind: 'swim', step: 'ack' }]);
@@ -169,31 +173,57 @@ describe('epochs', () => {
     const net = readyNet(TOPOLOGY);
     net.tell(
       net.pod('a'),
-      { name: 'z', ...later },
+      { name: 'z', ...later, toBoot: net.pod('a').boot },
       { kind: 'topologyTold', document: encodeTopology(LATER) },
     );
     net.run(5000);
     for (const each of net.pods.values()) expect([each.epoch, isReady(each)]).toEqual([5, true]);
     net.tell(
       net.pod('a'),
-      { name: 'z', ...later },
+      { name: 'z', ...later, toBoot: net.pod('a').boot },
       { kind: 'topologyTold', document: encodeTopology(TOPOLOGY) },
     );
     expect(net.pod('a').epoch).toBe(5);
   });
 
-  // Rule 11: one epoch, two documents. Whoever finds out stops, whatever the cause.
+  // Rule 11: one epoch, two documents, and disks that both of them name. Whoever finds out stops, whatever the cause.
   it('that are equal where the documents differ are a conflict: not ready, one alarm, for good', () => {
     const net = readyNet(TOPOLOGY);
     const a = net.pod('a');
-    const other = { epoch: 1, topology: ring(topologyOf(['a', 'b', 'd'])).digest };
-    for (let i = 0; i < 3; i++) expect(net.tell(a, { name: 'b', ...other }, PING)).toEqual([]);
+    const document = encodeTopology(topologyOf(['a', 'b', 'd']));
+    const other = { name: 'b', epoch: 1, topology: ring(topologyOf(['a', 'b', 'd'])).digest };
+    for (let i = 0; i < 3; i++) {
+      expect(net.tell(a, other, PING)).toEqual([{ kind: 'topologyAsk' }]);
+      net.tell(a, { ...other, toBoot: a.boot }, { kind: 'topologyTold', document });
+    }
     expect(a.node.readiness).toMatchObject({ ready: false, checks: { consistent: false } });
     expect(net.events('a')).toEqual(['topology_conflict', 'not_ready']);
     net.handle(a, { kind: 'bus', up: false });
     net.handle(a, { kind: 'bus', up: true });
     net.run(5000);
     expect(isReady(a)).toBe(false);
+  });
+
+  it('that are equal, under a document that was told to an earlier life or by a disk that is none of ours, stop nobody', () => {
+    const net = readyNet(TOPOLOGY);
+    const a = net.pod('a');
+    const gone = topologyOf(['a', 'b', 'd']);
+    const members = gone.members.map((member) => ({ ...member, disk: diskOf(`${member.name} of old`) }));
+    for (const [toBoot, topology] of [
+      [undefined, gone],
+      ['earlierlife', gone],
+      [a.boot, { ...gone, members }],
+      [a.boot, { ...gone, members: members.filter(({ name }) => name !== 'b'), owners: [[0, 1]] }],
+    ] as const) {
+      const from = { name: 'b', epoch: 1, topology: ring(topology).digest };
+      expect(net.tell(a, from, PING)).toEqual([{ kind: 'topologyAsk' }]);
+      net.tell(a, { ...from, toBoot }, { kind: 'topologyTold', document: encodeTopology(topology) });
+    }
+    // Nor does its own, told by somebody whose frame was begun before that one learnt it.
+    const told = { kind: 'topologyTold' as const, document: encodeTopology(TOPOLOGY) };
+    net.tell(a, { name: 'b', epoch: 1, topology: 'x'.repeat(16), toBoot: a.boot }, told);
+    expect(isReady(a)).toBe(true);
+    expect(net.events('a')).not.toContain('topology_conflict');
   });
 
   it('of a pod without a topology are 0, and a coordinator without one is told it', () => {

@@ -5,7 +5,12 @@ import { emptyState, type KeyState } from '@circlet/shared/causality/key-state.t
 import { assemble } from '@circlet/shared/causality/parts.ts';
 import { decodeState, encodeState } from '@circlet/shared/causality/state-codec.ts';
 import { Writer } from '@circlet/shared/codec/bytes.ts';
-import { BODY_BYTES_MAX, CLOSED_MAX, CONTEXT_BYTES_MAX } from '@circlet/shared/protocol/limits.ts';
+import {
+  BODY_BYTES_MAX,
+  CLOSED_MAX,
+  CONTEXT_BYTES_MAX,
+  FRAME_BYTES_MAX,
+} from '@circlet/shared/protocol/limits.ts';
 import type { MessageOf } from '@circlet/shared/protocol/message.ts';
 import { NO_DIGEST } from '@circlet/shared/protocol/replica.ts';
 import { describe, expect, it } from 'vitest';
@@ -214,7 +219,15 @@ describe('a read', () => {
     expect(found(made, a)).toMatchObject(suspect);
     made.ask(a, merge(made, elsewhere(3)));
     expect(found(made, a)).toMatchObject(suspect);
-    made.ask(a, merge(made, before, { heals: true }));
+    const heal = () => made.ask(a, merge(made, before, { heals: true }));
+    heal();
+    expect(found(made, a)).toMatchObject(suspect);
+    // Two deadlines: that of the last write from before the damage, and that of the read, which began so long ago at most.
+    made.run(130_000);
+    heal();
+    expect(found(made, a)).toMatchObject(suspect);
+    made.run(10_000);
+    heal();
     expect(found(made, a)).toMatchObject([{ what: 'state' }]);
     expect(writes(stored(a))).toEqual([1, 2, 3]);
   });
@@ -286,5 +299,41 @@ describe('a restart', () => {
       [makeActor('a', a.boot, 1), makeActor('a', next.boot, 1)].toSorted(),
     );
     expect(writes(stored(next))).toEqual([1, 2]);
+  });
+});
+
+describe('a key of which two sides of a partition filled the history', () => {
+  // Each side is within what its leads may close; the merge is not, and merges are never refused (rule 19).
+  const sides = (): readonly KeyState[] => {
+    const full = fullState();
+    const closed = full.closed.map((id) => `+${id.slice(1)}`);
+    return [
+      full,
+      { ...emptyState, closed },
+      { ...emptyState, closed: full.closed.map((id) => `-${id.slice(1)}`) },
+    ];
+  };
+
+  it('is merged, read, answered to who repeats a closed write, and handed off, in parts', () => {
+    const { made, a, e } = five();
+    for (const side of sides()) {
+      expect(made.ask(a, merge(made, side))).toMatchObject([{ kind: 'merged' }]);
+      expect(made.ask(e, merge(made, side, { key: OTHER, owedSlots: 0b001 }))).toMatchObject([
+        { kind: 'merged' },
+      ]);
+    }
+    const whole = encodeState(stored(a));
+    expect(whole.length).toBeGreaterThan(FRAME_BYTES_MAX);
+    const read_ = found(made, a).map(({ state }) => decodeState(state));
+    expect(Buffer.compare(encodeState(assemble(read_)), whole)).toBe(0);
+
+    const again = made.ask(a, lead(made, copyOf(9, { writeId: sides()[1]?.closed[5] ?? '' })));
+    expect(again.length).toBeGreaterThan(1);
+    const told = again.map((led) => decodeState(led.kind === 'led' ? led.state : new Uint8Array(0)));
+    expect(Buffer.compare(encodeState(assemble(told)), whole)).toBe(0);
+
+    made.run(5_000);
+    expect(e.store.count('hints')).toBe(0);
+    expect(Buffer.compare(encodeState(stored(a, OTHER)), whole)).toBe(0);
   });
 });

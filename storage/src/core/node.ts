@@ -1,14 +1,14 @@
 import { assert } from '@circlet/shared/assert.ts';
 import { partsOf } from '@circlet/shared/causality/parts.ts';
 import { decodeState, digestOf, encodeState } from '@circlet/shared/causality/state-codec.ts';
-import { DecodeError, latin1 } from '@circlet/shared/codec/bytes.ts';
+import { DecodeError, equalBytes, latin1 } from '@circlet/shared/codec/bytes.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
 import { EVERY_STORAGE, type Machine, type Now } from '@circlet/shared/machine.ts';
 import type { SwimEffect } from '@circlet/shared/membership/contract.ts';
 import { Swim } from '@circlet/shared/membership/swim.ts';
 import { Prng } from '@circlet/shared/prng.ts';
 import { addressOf, type FrameHeader } from '@circlet/shared/protocol/frame.ts';
-import { STATE_PART_BYTES_MAX, TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
+import { CLOCK_ERROR_MS, STATE_PART_BYTES_MAX, TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
 import {
   isReplicaRequest,
   type Message,
@@ -20,7 +20,13 @@ import { NO_DIGEST, NO_STATE, type RefusalReason } from '@circlet/shared/protoco
 import type { FoundingConfig } from '@circlet/shared/ring/founding.ts';
 import { checkFullKey, type FullKey } from '@circlet/shared/ring/key.ts';
 import { positionOf, prefixOf, vnodeOf } from '@circlet/shared/ring/position.ts';
-import { decodeTopology, NO_TOPOLOGY, Ring, type Topology } from '@circlet/shared/ring/topology.ts';
+import {
+  decodeTopology,
+  encodeTopology,
+  NO_TOPOLOGY,
+  Ring,
+  type Topology,
+} from '@circlet/shared/ring/topology.ts';
 import {
   after,
   notice,
@@ -66,8 +72,6 @@ const HINT_OFFER_MS = 1_000;
 const ECHO_RETRY_MS = 100;
 /** A survivor of a whole-cluster outage must not wait for peers that are gone. */
 const PEER_ECHO_WAIT_MS = 2_000;
-/** What a sender may err by about our clock. */
-const CLOCK_ERROR_MS = 10_000;
 
 export class StorageNode implements Machine<StorageEvent, StorageEffect> {
   mutations = 0;
@@ -331,7 +335,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
         this.foundingMessage(from, message);
         return;
       case 'topologyTold':
-        this.toldTopology(message.document);
+        this.toldTopology(from, message.document);
         return;
     }
     if (!this.sameEpoch(from)) return;
@@ -362,6 +366,8 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
         this.takeHints(from, message);
         return;
       case 'hintAck':
+        // Discharging writes: on a full disk it would discard this machine, and the reads with it. It is offered anew.
+        if (this.store.readOnly) return;
         for (const { key, digest } of message.entries) this.hints?.discharge(from.name, key, digest);
         if (this.hints?.owedToNode(from.name) === 0) {
           this.effects.push(toPeer(from.name, { kind: 'hintOffer', keys: 0 }));
@@ -396,25 +402,43 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     this.effects.push(send(addressOf(to), { kind: 'topologyTold', document: this.ring.bytes }));
   }
 
-  private toldTopology(document: Uint8Array): void {
+  private toldTopology(from: FrameHeader, document: Uint8Array): void {
     const topology = decodeTopology(document);
-    if (topology.cluster !== this.options.cluster) return;
-    if (this.ring !== undefined && topology.epoch <= this.ring.topology.epoch) return;
-    this.adopt(topology);
+    // What an earlier life was told may come from a cluster that is gone.
+    if (topology.cluster !== this.options.cluster || from.toBoot !== this.options.boot) return;
+    if (this.ring === undefined || topology.epoch > this.ring.topology.epoch) this.adopt(topology);
+    else if (topology.epoch === this.ring.topology.epoch) this.compare(from, topology);
   }
 
-  /** Whether the sender acts on our topology; if not, the one who is behind gets the document. */
+  /**
+   * Another document of our epoch stops us when a disk acts on it that ours names too: then two majorities may be at
+   * work. From anybody else it is what is left of a cluster that was wiped and founded anew: requests under it are
+   * refused, which is all there is to do. It is believed only in an answer to this life, as a frame can come again.
+   */
+  private compare(from: FrameHeader, topology: Topology): void {
+    assert(this.ring !== undefined, 'a pod that compares has a topology');
+    if (this.conflicted || equalBytes(encodeTopology(topology), this.ring.bytes)) return;
+    const disk = topology.members.find(({ name }) => name === from.name)?.disk;
+    if (disk === undefined || this.ring.member(from.name)?.disk !== disk) {
+      this.effects.push(notice('warn', 'topology_of_another_cluster', { from: from.name }));
+      return;
+    }
+    this.conflicted = true;
+    const { epoch } = this.ring.topology;
+    this.effects.push(notice('alarm', 'topology_conflict', { epoch, with: from.name }));
+    this.observeReadiness();
+  }
+
+  /**
+   * Whether the sender acts on our topology; if not, the one who is behind gets the document. With two documents of one
+   * epoch a coordinator is behind, for it can only have learnt one, and a storage pod has to show its own.
+   */
   private sameEpoch(from: FrameHeader): boolean {
     const epoch = this.ring?.topology.epoch ?? 0;
     if (from.epoch === epoch && from.topology === (this.ring?.digest ?? NO_TOPOLOGY)) return true;
-    if (from.epoch < epoch) this.tellTopology(from);
-    if (from.epoch > epoch) this.effects.push(send(addressOf(from), { kind: 'topologyAsk' }));
-    if (from.epoch === epoch && !this.conflicted) {
-      this.mutations++;
-      this.conflicted = true;
-      this.effects.push(notice('alarm', 'topology_conflict', { epoch, with: from.name }));
-      this.observeReadiness();
-    }
+    const isBehind = from.epoch < epoch || (from.epoch === epoch && from.role === 'coordinator');
+    if (isBehind) this.tellTopology(from);
+    else this.effects.push(send(addressOf(from), { kind: 'topologyAsk' }));
     return false;
   }
 
@@ -496,7 +520,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     const row = this.before(this.store.get(isOwner ? 'rows' : 'hints', at));
     if (row === undefined) {
       reply(isOwner ? {} : { as: 'stranger' });
-    } else if (row === 'corrupt' || row.suspect) {
+    } else if (row === 'corrupt' || row.suspectSince !== undefined) {
       this.effects.push(notice('alarm', 'row_suspect', { table: isOwner ? 'rows' : 'hints' }));
       reply({ what: 'suspect' });
     } else if (message.want === 'digest') {
@@ -554,7 +578,10 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     const incoming = decodeState(message.state);
     const hinting = { owed, wallMs: this.now.wallMs };
     const part = { state: incoming, requires: message.requires };
-    const result = mergeInto(before, part, message.sole, message.heals, this.minter, hinting);
+    // The deadline is that of the read which asked the others: so long before it at most was it begun.
+    const readMs = message.deadlineMs - TIMEOUT_MS_MAX - CLOCK_ERROR_MS;
+    const othersReadMs = message.heals ? readMs : undefined;
+    const result = mergeInto(before, part, message.sole, othersReadMs, this.minter, hinting);
     if (result.kind === 'clone') {
       this.effects.push(notice('alarm', 'identity_clone', { name: this.options.name }));
       this.refuse(from, message, 'internal');
@@ -604,7 +631,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
       this.store.put('rows', at, encodeRow(row));
     } else {
       assert(this.hints !== undefined, 'a ready node has a hint ledger');
-      this.hints.put(at, isRow(before) ? before : undefined, row);
+      this.hints.put(at, before, row);
     }
   }
 
@@ -622,7 +649,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
 
   private get minter(): Minter {
     const { name, boot, clusterKey } = this.options;
-    return { node: name, boot, digestKey: clusterKey, serial: this.serial };
+    return { node: name, boot, digestKey: clusterKey, serial: this.serial, monoMs: this.now.monoMs };
   }
 
   private alarmOnDoubleDots(doubleDots: number): void {
@@ -639,7 +666,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
 
   private offerHintsTo(target: string): void {
     const keys = this.hints?.owedToNode(target) ?? 0;
-    if (keys === 0 || this.swim.status(target) !== 'alive') return;
+    if (keys === 0 || this.store.readOnly || this.swim.status(target) !== 'alive') return;
     this.effects.push(toPeer(target, { kind: 'hintOffer', keys }));
   }
 
@@ -649,7 +676,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     const taken: HintPage['entries'][number][] = [];
     for (const { entry, at, part } of decoded) {
       const before = this.before(this.store.get('rows', at));
-      const result = mergeInto(before, part, entry.sole, false, this.minter, { owed: 0, wallMs: 0 });
+      const result = mergeInto(before, part, entry.sole, undefined, this.minter, { owed: 0, wallMs: 0 });
       if (result.kind === 'clone') {
         this.effects.push(notice('alarm', 'identity_clone', { name: this.options.name }));
         return;

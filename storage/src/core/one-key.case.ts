@@ -58,6 +58,7 @@ export class Replica {
   readonly node: string;
   boot = '';
   serial = 0;
+  monoMs = 1_000;
   bytes: Uint8Array | 'corrupt' | undefined;
 
   constructor(node: string) {
@@ -84,7 +85,8 @@ export class Replica {
   }
 
   get minter(): Minter {
-    return { node: this.node, boot: this.boot, digestKey: DIGEST_KEY, serial: this.serial };
+    const { node, boot, serial, monoMs } = this;
+    return { node, boot, digestKey: DIGEST_KEY, serial, monoMs };
   }
 
   /** A new process: another boot, nothing remembered but the row. */
@@ -102,8 +104,9 @@ export class Replica {
     return result;
   }
 
-  merge(state: KeyState, sole: Iterable<WriteId> = [], heals = false): MergeResult {
-    const result = mergeInto(this.before, { state, requires: [] }, [...sole], heals, this.minter, OWNER);
+  merge(state: KeyState, sole: Iterable<WriteId> = [], othersReadMs?: number): MergeResult {
+    const part = { state, requires: [] };
+    const result = mergeInto(this.before, part, [...sole], othersReadMs, this.minter, OWNER);
     if (result.kind === 'merged' && result.row !== undefined) this.bytes = encodeRow(result.row);
     return result;
   }

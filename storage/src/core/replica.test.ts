@@ -4,7 +4,12 @@ import { historyOf, lastCounter } from '@circlet/shared/causality/history.ts';
 import { emptyState, type KeyState } from '@circlet/shared/causality/key-state.ts';
 import { partsOf } from '@circlet/shared/causality/parts.ts';
 import { sipKey } from '@circlet/shared/hash/siphash.ts';
-import { CLOSED_MAX } from '@circlet/shared/protocol/limits.ts';
+import {
+  CLOCK_ERROR_MS,
+  CLOSED_MAX,
+  CLOSED_RESERVE,
+  TIMEOUT_MS_MAX,
+} from '@circlet/shared/protocol/limits.ts';
 import { describe, expect, it } from 'vitest';
 import {
   copyOf,
@@ -169,13 +174,31 @@ describe('law 3: no dot is issued twice', () => {
     expect(put(a, Y).dots).toEqual([{ actor: makeActor('a', a.boot, 2), counter: 1 }]);
   });
 
-  it('an actor on a suspect row is never extended', () => {
+  it('an actor on a row that was damaged is never extended, also when a merge brings its dots back', () => {
+    for (const isRepaired of [false, true]) {
+      const a = new Replica('a');
+      const x = put(a, X);
+      a.bytes = 'corrupt';
+      if (isRepaired) a.merge(x.delta);
+      const dots = [put(a, Y), put(a, Z)].flatMap((each) => each.dots);
+      // The row in its place begins one, and extends that: it would else begin one with each write until it is healed.
+      const actor = makeActor('a', a.boot, 2);
+      expect(dots).toEqual([
+        { actor, counter: 1 },
+        { actor, counter: 2 },
+      ]);
+      expect(isSuspect(a)).toBe(true);
+    }
+  });
+
+  it('nor is the actor that a suspect row began when it is damaged in its turn', () => {
     const a = new Replica('a');
-    put(a, X);
-    a.bytes = 'corrupt';
-    const dots = [put(a, Y), put(a, Z)].flatMap((each) => each.dots);
-    expect(dots.map(({ counter }) => counter)).toEqual([1, 1]);
-    expect(new Set(dots.map(({ actor }) => actor)).size).toBe(2);
+    const dots = [X, Y, Z].flatMap((copy) => {
+      const { dots: its } = put(a, copy);
+      a.bytes = 'corrupt';
+      return its;
+    });
+    expect(new Set(dots.map(({ actor }) => actor)).size).toBe(3);
   });
 });
 
@@ -338,9 +361,21 @@ describe('the cap on closed writes', () => {
     put(a, X);
     const [before, serial] = [a.bytes, a.serial];
     expect(a.lead(leadOf(Y, seen(a)))).toEqual({ kind: 'refused', reason: 'history_full' });
-    expect(a.lead(leadOf(tombstone(2), seen(a)))).toEqual({ kind: 'refused', reason: 'history_full' });
     expect([a.bytes, a.serial]).toEqual([before, serial]);
     expect(put(a, Z).dots[0]?.counter).toBe(2);
+  });
+
+  it('lets a delete pass, up to a reserve: a value must not be there for good', () => {
+    const a = full();
+    put(a, X);
+    expect(a.lead(leadOf(tombstone(2), seen(a)))).toMatchObject({ outcome: 'minted' });
+    expect([writes(a.state), a.state.closed.length]).toEqual([[2], CLOSED_MAX + 1]);
+    // A tombstone that is known to have no twin closes nothing when the next put replaces it.
+    const { history } = seen(a);
+    const sole = { history, writes: [{ writeId: tombstone(2).writeId, sole: true }] };
+    expect(a.lead(leadOf(Z, sole))).toMatchObject({ outcome: 'minted' });
+    a.merge(closing(CLOSED_RESERVE, CLOSED_MAX));
+    expect(a.lead(leadOf(tombstone(4), seen(a)))).toEqual({ kind: 'refused', reason: 'history_full' });
   });
 
   it('lets the last one pass, and no two', () => {
@@ -390,6 +425,8 @@ describe('the cap on closed writes', () => {
   });
 });
 
+const isSuspect = (replica: Replica) => replica.row.suspectSince !== undefined;
+
 const suspect = () => {
   const [a, b] = [new Replica('a'), new Replica('b')];
   b.merge(put(a, X).delta);
@@ -401,43 +438,60 @@ describe('a suspect row', () => {
   it('stays suspect through a lead and through a merge of less than everything', () => {
     const { a, b } = suspect();
     put(a, Y);
-    expect(a.row.suspect).toBe(true);
+    expect(isSuspect(a)).toBe(true);
     a.merge(b.state);
-    expect(a.row.suspect).toBe(true);
+    expect(isSuspect(a)).toBe(true);
     a.restart();
     put(a, Z);
-    expect(a.row.suspect).toBe(true);
+    expect(isSuspect(a)).toBe(true);
   });
 
   it('is made of a corrupt one by a merge, not healed by it', () => {
     const { a, b } = suspect();
     a.merge(b.state);
-    expect([a.row.suspect, writes(a.state)]).toEqual([true, [1]]);
+    expect([isSuspect(a), writes(a.state)]).toEqual([true, [1]]);
+    expect(a.row.suspectSince).toEqual({ boot: a.boot, monoMs: a.monoMs });
   });
 
-  it('is whole again after a merge of all that every other owner has, corrupt or not', () => {
-    for (const inBetween of [false, true]) {
-      const { a, b } = suspect();
-      if (inBetween) put(a, Y);
-      a.merge(b.state, [], true);
-      expect(a.row.suspect).toBe(false);
-      expect(writes(a.state)).toContain(1);
-    }
+  it('is whole again after a merge of all that every other owner had when no write from before could be on its way', () => {
+    const { a, b } = suspect();
+    const afterMs = a.monoMs + TIMEOUT_MS_MAX + CLOCK_ERROR_MS;
+    a.merge(b.state, [], Number.POSITIVE_INFINITY);
+    expect(isSuspect(a)).toBe(true);
+    a.monoMs += 1_000_000;
+    put(a, Y);
+    a.merge(b.state, [], afterMs);
+    expect(isSuspect(a)).toBe(true);
+    a.merge(b.state, [], afterMs + 1);
+    expect([isSuspect(a), writes(a.state)]).toEqual([false, [1, 2]]);
+  });
+
+  it('waits anew in each life, by whose clock it waits, and when it fails its checksum again', () => {
+    const { a, b } = suspect();
+    a.merge(b.state);
+    a.restart();
+    a.monoMs = 70;
+    a.merge(b.state, [], Number.POSITIVE_INFINITY);
+    expect(a.row.suspectSince).toEqual({ boot: a.boot, monoMs: 70 });
+    a.bytes = 'corrupt';
+    a.monoMs = 80.5;
+    a.merge(b.state, [], Number.POSITIVE_INFINITY);
+    expect(a.row.suspectSince).toEqual({ boot: a.boot, monoMs: 80 });
   });
 
   it('is not made by a merge that says it heals into a row that is whole, or into none', () => {
     const [a, b] = [new Replica('a'), new Replica('b')];
-    a.merge(put(b, X).delta, [], true);
-    expect(a.row.suspect).toBe(false);
+    a.merge(put(b, X).delta, [], Number.POSITIVE_INFINITY);
+    expect(isSuspect(a)).toBe(false);
     a.merge(put(b, Y).delta);
-    expect(a.row.suspect).toBe(false);
+    expect(isSuspect(a)).toBe(false);
   });
 
   it('is written even when the merge brings nothing new but the healing', () => {
     const { a, b } = suspect();
     a.merge(b.state);
-    expect(a.merge(b.state, [], true)).toHaveProperty('row');
-    expect(a.merge(b.state, [], true)).not.toHaveProperty('row');
+    expect(a.merge(b.state, [], Number.POSITIVE_INFINITY)).toHaveProperty('row');
+    expect(a.merge(b.state, [], Number.POSITIVE_INFINITY)).not.toHaveProperty('row');
   });
 });
 
@@ -486,7 +540,7 @@ describe('parts of a state', () => {
     const parts = partsOf(a.state, 1500);
     const deliver = (i: number) => {
       const part = parts[i] ?? { state: emptyState, requires: [] };
-      const result = mergeInto(b.before, part, [], false, b.minter, { owed: 0, wallMs: 0 });
+      const result = mergeInto(b.before, part, [], undefined, b.minter, { owed: 0, wallMs: 0 });
       if (result.kind === 'merged' && result.row !== undefined) b.bytes = encodeRow(result.row);
       return result.kind;
     };
@@ -565,7 +619,8 @@ describe('a row', () => {
   it('comes back from its bytes as it was', () => {
     const a = new Replica('a');
     put(a, X);
-    const full = { ...a.row, suspect: true, owed: 5, hintedAtMs: 1_700_000_000_000, sole: 2 ** 31 + 1 };
+    const suspectSince = { boot: a.boot, monoMs: 2 ** 50 };
+    const full = { ...a.row, suspectSince, owed: 5, hintedAtMs: 1_700_000_000_000, sole: 2 ** 31 + 1 };
     for (const row of [a.row, full, { ...full, own: undefined, state: new Uint8Array(0) }]) {
       expect(decodeRow(encodeRow(row))).toEqual(row);
     }
@@ -576,7 +631,7 @@ describe('a row', () => {
     const f = new Replica('f');
     f.lead(leadOf(X), 0b001);
     expect([f.row.owed, f.row.hintedAtMs]).toEqual([0b001, 50]);
-    const later = mergeInto(f.before, { state: joined(), requires: [] }, [], false, f.minter, {
+    const later = mergeInto(f.before, { state: joined(), requires: [] }, [], undefined, f.minter, {
       owed: 0b100,
       wallMs: 99,
     });

@@ -11,8 +11,13 @@ import {
 } from '@circlet/shared/causality/key-state.ts';
 import { completed, type StatePart } from '@circlet/shared/causality/parts.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
-import { DOTS_PER_WRITE_MAX } from '@circlet/shared/protocol/limits.ts';
-import { CLOSED_MAX } from '@circlet/shared/protocol/limits.ts';
+import {
+  CLOSED_MAX,
+  CLOSED_RESERVE,
+  CLOCK_ERROR_MS,
+  DOTS_PER_WRITE_MAX,
+  TIMEOUT_MS_MAX,
+} from '@circlet/shared/protocol/limits.ts';
 import type { Lead, Led, RefusalReason } from '@circlet/shared/protocol/replica.ts';
 import { type Row, seal, soleOf, stateOf } from './row.ts';
 
@@ -22,7 +27,7 @@ import { type Row, seal, soleOf, stateOf } from './row.ts';
  */
 export type Before = Row | 'corrupt' | undefined;
 
-/** Who the replica is in this life, and what it has issued in it. */
+/** Who the replica is in this life, what it has issued in it, and what its clock says. */
 export interface Minter {
   readonly node: string;
   readonly boot: string;
@@ -30,6 +35,7 @@ export interface Minter {
   readonly digestKey: SipKey;
   /** The last serial that was given to an actor in this life. */
   readonly serial: number;
+  readonly monoMs: number;
 }
 
 export interface Hinting {
@@ -70,7 +76,8 @@ export function lead(before: Before, request: Lead, minter: Minter, hinting: Hin
   if (next.siblings.length > Math.max(state.siblings.length, request.siblingsMax)) {
     return { kind: 'refused', reason: 'too_many_siblings' };
   }
-  if (next.closed.length > Math.max(state.closed.length, CLOSED_MAX)) {
+  const closedMax = CLOSED_MAX + (deleted ? CLOSED_RESERVE : 0);
+  if (next.closed.length > Math.max(state.closed.length, closedMax)) {
     return { kind: 'refused', reason: 'history_full' };
   }
   return {
@@ -81,7 +88,7 @@ export function lead(before: Before, request: Lead, minter: Minter, hinting: Hin
     row: {
       ...seal(minter.digestKey, next, sole),
       own: { actor: dot.actor, last: dot.counter },
-      suspect: before === 'corrupt' || (row?.suspect ?? false),
+      suspectSince: suspicion(before, undefined, minter),
       ...owing(row, hinting),
     },
     serial,
@@ -113,7 +120,8 @@ function knownWrite(state: KeyState, request: Lead, serial: number): LeadResult 
 /**
  * The next dot. An actor is extended only in the life that began it, on an intact row, and while nothing newer of it is
  * known, here or to the client, than the row itself issued; in every other case a new serial starts at 1, so that a row
- * lost, restored, handed off or copied can never make a dot repeat (rule 4).
+ * lost, restored, handed off or copied can never make a dot repeat (rule 4). A suspect row is intact: it forgot the actor of
+ * the damaged one with everything else, and began its own, of which it has issued every dot.
  */
 function mint(
   row: Row | undefined,
@@ -124,7 +132,6 @@ function mint(
   const own = row?.own;
   const extends_ =
     row !== undefined &&
-    !row.suspect &&
     own !== undefined &&
     isActorOf(own.actor, minter.node, minter.boot) &&
     lastCounter(state.history, own.actor) === own.last &&
@@ -144,14 +151,14 @@ export type MergeResult =
   | { readonly kind: 'clone' };
 
 /**
- * Everything that moves data ends here. `heals` says that the incoming state was merged from every other owner, which
- * makes a suspect row whole again; anything less leaves it suspect, because writes it acknowledged may be missing.
+ * Everything that moves data ends here. `othersReadMs` says that the incoming state has all that every other owner had at
+ * this moment or later; see {@link suspicion}.
  */
 export function mergeInto(
   before: Before,
   part: StatePart,
   sole: readonly WriteId[],
-  heals: boolean,
+  othersReadMs: number | undefined,
   minter: Minter,
   hinting: Hinting,
 ): MergeResult {
@@ -168,7 +175,7 @@ export function mergeInto(
   const next: Row = {
     ...seal(minter.digestKey, merged.state, allSole),
     own: row?.own,
-    suspect: (before === 'corrupt' || (row?.suspect ?? false)) && !heals,
+    suspectSince: suspicion(before, othersReadMs, minter),
     ...owing(row, hinting),
   };
   if (row !== undefined && sameRow(row, next)) return { kind: 'merged', doubleDots: merged.doubleDots };
@@ -183,8 +190,39 @@ function isClone(row: Row | undefined, incoming: KeyState, minter: Minter): bool
   });
 }
 
+/**
+ * A row that replaces a damaged one may lack writes which the damaged one had acknowledged, so it must not vouch. What all
+ * other owners have makes it whole, but not at once: a write that this replica and one other are to acknowledge may be on
+ * its way to that other still, and be counted with the acknowledgement from before the damage. So they must be read when
+ * nothing can be counted any more that was acknowledged here before. A write that was had been begun by then, and its
+ * coordinator counts nothing past the deadline, TIMEOUT_MS_MAX after it was begun at most: from then on, whatever owner's
+ * acknowledgement of it was counted has the write, and shows it to whoever reads it. (What is allowed for the error of
+ * clocks covers how far two of them drift apart in that time. Owners refuse late work too, but nothing rests on theirs.)
+ *
+ * A write that was counted by a fallback instead, and is still held there as a hint, may be missing: strict quorums count
+ * owners only, and the others promise no more before hints are delivered. The damage happened before it was found, and a
+ * new life begins the wait anew, for it cannot compare the clocks.
+ */
+function suspicion(
+  before: Before,
+  othersReadMs: number | undefined,
+  { boot, monoMs }: Minter,
+): Row['suspectSince'] {
+  const since = before === 'corrupt' ? undefined : before?.suspectSince;
+  if (before !== 'corrupt' && since === undefined) return undefined;
+  if (since?.boot !== boot) return { boot, monoMs: Math.floor(monoMs) };
+  const isWhole = othersReadMs !== undefined && othersReadMs > since.monoMs + TIMEOUT_MS_MAX + CLOCK_ERROR_MS;
+  return isWhole ? undefined : since;
+}
+
 function sameRow(a: Row, b: Row): boolean {
-  return a.digest === b.digest && a.sole === b.sole && a.suspect === b.suspect && a.owed === b.owed;
+  return (
+    a.digest === b.digest &&
+    a.sole === b.sole &&
+    a.suspectSince?.boot === b.suspectSince?.boot &&
+    a.suspectSince?.monoMs === b.suspectSince?.monoMs &&
+    a.owed === b.owed
+  );
 }
 
 /** A hint owes its state to every slot it was taken for; its age is that of the oldest write in it. */

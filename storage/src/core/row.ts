@@ -1,4 +1,4 @@
-import { actorId, type Actor } from '@circlet/shared/causality/dot.ts';
+import { actorId, type Actor, bootId } from '@circlet/shared/causality/dot.ts';
 import type { KeyState, WriteId } from '@circlet/shared/causality/key-state.ts';
 import { decodeState, digestOf, encodeState } from '@circlet/shared/causality/state-codec.ts';
 import { DecodeError, latin1, Reader, Writer } from '@circlet/shared/codec/bytes.ts';
@@ -8,7 +8,7 @@ import type { SipKey } from '@circlet/shared/hash/siphash.ts';
  * A replica's row: the key state, which converges and is hashed, behind what is this replica's own business and is
  * neither. The digest is kept beside the state so that a read needs to decode nothing.
  *
- *     version  flags  owed slots  hinted at  own actor, last counter  sole mask  digest  |  state
+ *     version  suspect since?  owed slots  hinted at  own actor, last counter  sole mask  digest  |  state
  */
 export interface Row {
   readonly state: Uint8Array;
@@ -18,8 +18,11 @@ export interface Row {
   readonly own: { readonly actor: Actor; readonly last: number } | undefined;
   /** Bit i: the i-th sibling is known to have no twin. Siblings from the 33rd on count as not sole. */
   readonly sole: number;
-  /** The row failed its checksum once and has not been made whole from all other owners since. */
-  readonly suspect: boolean;
+  /**
+   * Set when the row failed its checksum and has not been made whole from all other owners since: the first write after
+   * that, on the monotonic clock of one life of the process.
+   */
+  readonly suspectSince: { readonly boot: string; readonly monoMs: number } | undefined;
   /** For a hint: the slots of the vnode that are still owed this state, one bit each. 0 for an owner's row. */
   readonly owed: number;
   /** For a hint: wall clock when the first write in it was taken, milliseconds since 1970. */
@@ -27,14 +30,17 @@ export interface Row {
 }
 
 const VERSION = 1;
-const SUSPECT = 1;
 
 const writer = new Writer(4096);
 
 export function encodeRow(row: Row): Uint8Array {
   writer.reset();
   writer.u8(VERSION);
-  writer.u8(row.suspect ? SUSPECT : 0);
+  writer.u8(row.suspectSince === undefined ? 0 : 1);
+  if (row.suspectSince !== undefined) {
+    bootId.write(writer, row.suspectSince.boot);
+    writer.varint(row.suspectSince.monoMs);
+  }
   writer.u8(row.owed);
   writer.varint(row.hintedAtMs);
   writer.u8(row.own === undefined ? 0 : 1);
@@ -52,13 +58,13 @@ export function encodeRow(row: Row): Uint8Array {
 export function decodeRow(bytes: Uint8Array): Row {
   const reader = new Reader(bytes);
   if (reader.u8() !== VERSION) throw new DecodeError('unknown row version');
-  const suspect = (reader.u8() & SUSPECT) !== 0;
+  const suspectSince = reader.u8() === 0 ? undefined : { boot: bootId.read(reader), monoMs: reader.varint() };
   const owed = reader.u8();
   const hintedAtMs = reader.varint();
   const own = reader.u8() === 0 ? undefined : { actor: actorId.read(reader), last: reader.varint() };
   const sole = reader.u32();
   const digest = reader.latin1(16);
-  return { state: reader.bytes(reader.left), digest, own, sole, suspect, owed, hintedAtMs };
+  return { state: reader.bytes(reader.left), digest, own, sole, suspectSince, owed, hintedAtMs };
 }
 
 export function stateOf(row: Row): KeyState {
