@@ -217,11 +217,17 @@ export class Reader {
 
 /** Bytes as a string of char codes 0-255: a cheap, exact map key for binary ids. */
 export function latin1(bytes: Uint8Array, start = 0, end = bytes.length): string {
-  // One string, where appending makes one for each byte: it was a third of what a storage pod allocated.
-  return LATIN1_SLICE.call(bytes as Buffer, start, end);
+  // Eight at once: appending makes a string for each step, and that was a third of what a storage pod allocated.
+  const { fromCharCode } = String;
+  const at = (i: number) => bytes[i] as number;
+  let text = '';
+  let i = start;
+  for (; i + 8 <= end; i += 8) {
+    text += fromCharCode(at(i), at(i + 1), at(i + 2), at(i + 3), at(i + 4), at(i + 5), at(i + 6), at(i + 7));
+  }
+  for (; i < end; i++) text += fromCharCode(at(i));
+  return text;
 }
-
-const LATIN1_SLICE = Buffer.prototype.latin1Slice;
 
 /** The inverse of {@link latin1}. */
 export function fromLatin1(text: string): Uint8Array {
