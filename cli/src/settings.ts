@@ -19,7 +19,7 @@ export interface QuorumOptions {
   readonly sloppy?: boolean;
 }
 
-export const URL_DEFAULT = 'http://127.0.0.1:8080';
+const URL_DEFAULT = 'http://127.0.0.1:8080';
 const TIMEOUT_MS_MIN = 10;
 const TIMEOUT_MS_MAX = 60_000;
 
@@ -90,7 +90,7 @@ function quorumFrom({ r, w, pr, pw, sloppy }: QuorumOptions): Quorum {
 }
 
 /** One `--url` may hold several, and several add up. */
-export function parseUrls(text: string, previous: readonly string[] | undefined): string[] {
+function parseUrls(text: string, previous: readonly string[] | undefined): string[] {
   const urls = text
     .split(',')
     .map((each) => each.trim())
@@ -114,7 +114,7 @@ function baseOf(text: string): string {
 }
 
 /** A bare number is milliseconds, as in the HTTP parameter of the same name. */
-export function parseTimeout(text: string): number {
+function parseTimeout(text: string): number {
   const ms = /^\d+$/.test(text) ? Number(text) : parseDuration(text);
   if (ms === undefined || ms < TIMEOUT_MS_MIN || ms > TIMEOUT_MS_MAX) {
     throw new InvalidArgumentError('Give a duration from 10ms to 60s, such as 2s.');

@@ -16,7 +16,7 @@ import { siphash } from '@circlet/shared/hash/siphash.ts';
 import { CLOCK_ERROR_MS, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
 import { type FullKey, fullKey } from '@circlet/shared/ring/key.ts';
 import { positionOf, vnodeOf } from '@circlet/shared/ring/position.ts';
-import { type Preference, PreferenceLists } from '@circlet/shared/ring/preference-list.ts';
+import { type PreferenceList, PreferenceLists } from '@circlet/shared/ring/preference-list.ts';
 import type { Ring } from '@circlet/shared/ring/topology.ts';
 import { decodeRow, type Row, stateOf } from '@circlet/storage/core/row.ts';
 import { MemoryStore } from '@circlet/storage/core/memory-store.ts';
@@ -61,9 +61,9 @@ export class Story {
     this.ring = this.world.coordinator('p').ring;
     this.lists = new PreferenceLists(this.ring);
     this.key = keyNamed(name);
-    const preferences = this.preferences(this.key);
-    this.owners = preferences.filter((p) => p.role === 'primary').map((p) => p.node);
-    this.fallbacks = preferences.filter((p) => p.role === 'fallback').map((p) => p.node);
+    const { owners, fallbacks } = this.preferences(this.key);
+    this.owners = owners;
+    this.fallbacks = fallbacks;
   }
 
   get A(): string {
@@ -92,7 +92,7 @@ export class Story {
     }
   }
 
-  preferences(key: FullKey): readonly Preference[] {
+  preferences(key: FullKey): PreferenceList {
     return this.lists.of(vnodeOf(positionOf(key), this.ring.vnodes));
   }
 
@@ -193,7 +193,7 @@ export class Story {
   }
 
   ownersOf(key: FullKey): readonly string[] {
-    return this.preferences(key).flatMap(({ node, role }) => (role === 'primary' ? [node] : []));
+    return this.preferences(key).owners;
   }
 
   /** Dots that stand for two different writes, wherever these are (I9). */
@@ -284,7 +284,7 @@ export function foundIn({ state, context }: Reading): Found {
   return { values: valuesOf(state), tombstones, context };
 }
 
-export function valuesOf(state: KeyState): readonly string[] {
+function valuesOf(state: KeyState): readonly string[] {
   return state.siblings
     .filter((sibling) => !sibling.deleted)
     .map(valueOf)

@@ -76,7 +76,7 @@ export function readSiblings(answer: unknown): Sibling[] {
   return listOf(fieldsOf(answer, 'the answer'), 'siblings', readSibling);
 }
 
-export function readSibling(fields: Fields): Sibling {
+function readSibling(fields: Fields): Sibling {
   const deleted = fields['deleted'] === true;
   return {
     etag: optionalText(fields, 'etag'),

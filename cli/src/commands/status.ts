@@ -43,7 +43,7 @@ const STATUS_LETTER: Readonly<Record<string, string>> = { alive: 'U', suspect: '
 const STATE_LETTER: Readonly<Record<string, string>> = { active: 'N', joining: 'J', leaving: 'L' };
 
 /** The two letters of nodetool; `?` for a word this version does not know. */
-export function stateCode({ status, state }: Pick<NodeInfo, 'status' | 'state'>): string {
+function stateCode({ status, state }: Pick<NodeInfo, 'status' | 'state'>): string {
   return (STATUS_LETTER[status] ?? '?') + (STATE_LETTER[state] ?? '?');
 }
 

@@ -1,6 +1,6 @@
 import { assert } from '@circlet/shared/assert.ts';
 import { type Context, emptyContext } from '@circlet/shared/causality/context.ts';
-import { findWrite, liveSiblings, type WriteId } from '@circlet/shared/causality/key-state.ts';
+import { knows, liveSiblings, type WriteId } from '@circlet/shared/causality/key-state.ts';
 import { DecodeError } from '@circlet/shared/codec/bytes.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
 import type { HostEffect, HostEvent } from '@circlet/shared/host/host.ts';
@@ -8,7 +8,7 @@ import { type Address, EVERY_STORAGE, type Machine, type Notice, type Now } from
 import type { Echoed } from '@circlet/shared/protocol/echo.ts';
 import { addressOf, type FrameHeader } from '@circlet/shared/protocol/frame.ts';
 import type { Message, MessageOf } from '@circlet/shared/protocol/message.ts';
-import { type Preference, PreferenceLists } from '@circlet/shared/ring/preference-list.ts';
+import { type PreferenceList, PreferenceLists } from '@circlet/shared/ring/preference-list.ts';
 import { decodeTopology, NO_TOPOLOGY, Ring } from '@circlet/shared/ring/topology.ts';
 import type { Answer, ClientRequest, Failure, GetRequest, Reading, WriteRequest } from './client.ts';
 import type { Desk, Operation, Question } from './desk.ts';
@@ -153,7 +153,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     return this.currentRing;
   }
 
-  preferences(vnode: number): readonly Preference[] {
+  preferences(vnode: number): PreferenceList {
     assert(this.lists !== undefined, 'operations begin when there is a topology');
     return this.lists.of(vnode);
   }
@@ -242,7 +242,8 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
         return;
       }
       const { reading } = result;
-      if (isThere(reading, request.write.writeId)) {
+      // It was done before, and the reply to it was lost: whatever its condition meets now, it has been met.
+      if (knows(reading.state, request.write.writeId)) {
         const context = request.context ?? contextAgain(reading, request.write.writeId);
         this.write(request, context, deadlineMs, reading);
         return;
@@ -556,11 +557,6 @@ function isLive(reading: Reading): boolean {
  */
 function isBlank({ state }: Reading): boolean {
   return state.siblings.length === 0;
-}
-
-/** The write was done before, and the reply to it was lost: whatever its condition meets now, it has been met. */
-function isThere({ state }: Reading, writeId: WriteId): boolean {
-  return findWrite(state, writeId) !== undefined || state.closed.includes(writeId);
 }
 
 /**

@@ -5,7 +5,7 @@ import type { SipKey } from '@circlet/shared/hash/siphash.ts';
 import { STATE_PART_BYTES_MAX } from '@circlet/shared/protocol/limits.ts';
 import type { MessageOf } from '@circlet/shared/protocol/message.ts';
 import type { Lead, Merge, Read, RefusalReason } from '@circlet/shared/protocol/replica.ts';
-import type { Preference } from '@circlet/shared/ring/preference-list.ts';
+import type { PreferenceList } from '@circlet/shared/ring/preference-list.ts';
 import type { Ring } from '@circlet/shared/ring/topology.ts';
 import type { NodeView } from './node-view.ts';
 
@@ -15,7 +15,7 @@ export interface Desk {
   readonly ring: Ring;
   readonly digestKey: SipKey;
   readonly siblingsMax: number;
-  preferences(vnode: number): readonly Preference[];
+  preferences(vnode: number): PreferenceList;
   node(name: string): NodeView;
   /** Sends a request on behalf of an operation, which will hear the answer, a refusal, or that nobody is there. */
   ask(operation: Operation, node: string, question: Question, deadlineMs: number): number;

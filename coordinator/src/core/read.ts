@@ -90,9 +90,9 @@ export class ReadOperation implements Operation {
 
   begin(desk: Desk): void {
     const vnode = vnodeOf(positionOf(this.options.key), desk.ring.vnodes);
-    const preferences = desk.preferences(vnode);
-    this.owners = preferences.filter((p) => p.role === 'primary').map((p) => p.node);
-    this.fallbacks = preferences.filter((p) => p.role === 'fallback').map((p) => p.node);
+    const { owners, fallbacks } = desk.preferences(vnode);
+    this.owners = owners;
+    this.fallbacks = fallbacks;
     const usable = this.owners.filter((name) => desk.node(name).isUsable(desk.nowMs));
     const best = fastest(desk, usable);
     for (const name of usable) this.ask(desk, name, name === best ? 'state' : 'digest');

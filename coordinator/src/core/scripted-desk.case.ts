@@ -7,7 +7,7 @@ import { latin1 } from '@circlet/shared/codec/bytes.ts';
 import { sipKey } from '@circlet/shared/hash/siphash.ts';
 import type { MessageOf } from '@circlet/shared/protocol/message.ts';
 import { NO_DIGEST, NO_STATE } from '@circlet/shared/protocol/replica.ts';
-import type { Preference } from '@circlet/shared/ring/preference-list.ts';
+import type { PreferenceList } from '@circlet/shared/ring/preference-list.ts';
 import { Ring, type Topology } from '@circlet/shared/ring/topology.ts';
 import type { Quorum } from './client.ts';
 import type { Desk, Operation, Question, Reply, Setback } from './desk.ts';
@@ -66,11 +66,8 @@ export class ScriptedDesk implements Desk {
     }
   }
 
-  preferences(): readonly Preference[] {
-    return [
-      ...OWNERS.map((node) => ({ node, role: 'primary' as const })),
-      ...FALLBACKS.map((node) => ({ node, role: 'fallback' as const })),
-    ];
+  preferences(): PreferenceList {
+    return { owners: OWNERS, fallbacks: FALLBACKS };
   }
 
   node(name: string): NodeView {

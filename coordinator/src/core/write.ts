@@ -100,9 +100,9 @@ export class WriteOperation implements Operation {
 
   begin(desk: Desk): void {
     const vnode = vnodeOf(positionOf(this.options.key), desk.ring.vnodes);
-    const preferences = desk.preferences(vnode);
-    this.owners = preferences.filter((p) => p.role === 'primary').map((p) => p.node);
-    this.fallbacks = preferences.filter((p) => p.role === 'fallback').map((p) => p.node);
+    const { owners, fallbacks } = desk.preferences(vnode);
+    this.owners = owners;
+    this.fallbacks = fallbacks;
     this.owners.forEach((name, slot) => {
       if (desk.node(name).isWritable(desk.nowMs)) this.addTarget(name, true, 1 << slot);
       else this.standIn(desk, 1 << slot);

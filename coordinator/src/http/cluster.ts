@@ -11,7 +11,7 @@ import { Refused } from './problems.ts';
 import { jsonReply, type Reply } from './reply.ts';
 
 /** `/v1/cluster` and below: what operators ask, as this coordinator sees it. */
-export const LOCATE_PREFIX = '/v1/cluster/locate/';
+const LOCATE_PREFIX = '/v1/cluster/locate/';
 
 export class Cluster {
   private readonly view: ClusterView;
@@ -64,9 +64,12 @@ export class Cluster {
     const position = positionOf(keyInPath(call.path, LOCATE_PREFIX));
     const ring = ringOf(view);
     const vnode = vnodeOf(position, ring.vnodes);
-    const preferenceList = view
-      .preferences(vnode)
-      .map(({ node, role }) => ({ node, role, status: livenessOf(view, ring, node) }));
+    const { owners, fallbacks } = view.preferences(vnode);
+    const preferenceList = [...owners, ...fallbacks].map((node, i) => ({
+      node,
+      role: i < owners.length ? ('primary' as const) : ('fallback' as const),
+      status: livenessOf(view, ring, node),
+    }));
     return fresh({ vnode, position: positionHex(position), preferenceList } satisfies z.infer<
       typeof locationSchema
     >);

@@ -23,7 +23,7 @@ export function keyOfText(bucket: string, key: string): FullKey {
   return fullKey(checkedBytes(bucket, BUCKET_BYTES_MAX, 'bucket'), checkedBytes(key, KEY_BYTES_MAX, 'key'));
 }
 
-export function invalidKey(reason: KeyFlaw, detail: string): Refused {
+function invalidKey(reason: KeyFlaw, detail: string): Refused {
   return new Refused({ code: 'invalid_key', reason, detail });
 }
 

@@ -4,13 +4,14 @@ import {
   contextWith,
   delta,
   emptyContext,
+  isAtLeast,
   soleWrites,
 } from '@circlet/shared/causality/context.ts';
-import { covers } from '@circlet/shared/causality/history.ts';
 import {
   emptyState,
   findWrite,
   type KeyState,
+  knows,
   liveSiblings,
   merge,
   only,
@@ -82,7 +83,7 @@ export class MemoryPort implements CoordinatorPort {
 
   private get(key: Uint8Array, atLeast: Context | undefined): Answer {
     const state = this.stateOf(key);
-    if (atLeast !== undefined && !covers(state.history, atLeast.history)) {
+    if (atLeast !== undefined && !isAtLeast(state, atLeast)) {
       return { kind: 'failed', failure: { code: 'stale_replicas' } };
     }
     return { kind: 'read', reading: { state, context: contextOf(state, new Set()) } };
@@ -99,7 +100,7 @@ export class MemoryPort implements CoordinatorPort {
           )
         : undefined;
     const known = findWrite(state, write.writeId);
-    const isThere = known !== undefined || state.closed.includes(write.writeId);
+    const isThere = knows(state, write.writeId);
     if (!isThere && condition?.kind === 'absent' && etag !== undefined)
       return failed({ code: 'precondition_failed', etag });
     if (

@@ -4,7 +4,7 @@ import type { Call } from './call.ts';
 import { invalidParameter } from './query.ts';
 
 export const META_HEADER = 'Circlet-Meta-';
-export const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
+const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
 
 /**
  * What is kept beside a value. It goes back out as headers, so it has to be text that a header can carry: Latin-1

@@ -30,7 +30,7 @@ export interface ObjectsOptions {
   readonly randomBytes: (n: number) => Uint8Array;
 }
 
-export const OBJECTS_PREFIX = '/v1/kv/';
+const OBJECTS_PREFIX = '/v1/kv/';
 
 export class Objects {
   private readonly options: ObjectsOptions;

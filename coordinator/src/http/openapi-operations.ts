@@ -55,7 +55,7 @@ export const HEADERS = {
 
 export type HeaderName = keyof typeof HEADERS;
 
-export const siblingsSchema = z
+const siblingsSchema = z
   .object({ context: z.string().optional(), siblings: z.array(siblingSchema) })
   .meta({ id: 'Siblings' });
 

@@ -1,5 +1,5 @@
 import type { Echoed } from '@circlet/shared/protocol/echo.ts';
-import type { Preference } from '@circlet/shared/ring/preference-list.ts';
+import type { PreferenceList } from '@circlet/shared/ring/preference-list.ts';
 import type { Ring } from '@circlet/shared/ring/topology.ts';
 import type { Answer, ClientRequest } from '../core/client.ts';
 
@@ -29,7 +29,7 @@ export interface ClusterView {
   /** Whether the bus is there. */
   readonly connected: boolean;
   node(name: string): NodeStatus;
-  preferences(vnode: number): readonly Preference[];
+  preferences(vnode: number): PreferenceList;
 }
 
 export interface NodeStatus {

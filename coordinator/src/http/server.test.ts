@@ -1,6 +1,6 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { serveHealth } from '@circlet/otel/health-server.ts';
 import { Telemetry } from '@circlet/otel/telemetry.ts';
 import type { AppOptions } from './app.ts';
@@ -250,11 +250,17 @@ describe('a body that is too large', () => {
     const first = await client(running.server);
     first.send(`PUT /v1/kv/b/a HTTP/1.1\r\n${HOST}Content-Length: 100000\r\n\r\n`);
     first.send(new Uint8Array(90_000));
-    await new Promise((resolve) => setTimeout(resolve, 300));
     const put = (name: string) =>
       `PUT /v1/kv/b/${name} HTTP/1.1\r\n${HOST}Content-Length: 90000\r\n\r\n${'x'.repeat(90_000)}`;
-    const refused = await exchange(running, put('b'));
-    expect(problemIn(refused)).toBe('429 overloaded');
+    // Not before what was sent has arrived.
+    const refused = await vi.waitFor(
+      async () => {
+        const answer = await exchange(running, put('b'));
+        expect(problemIn(answer)).toBe('429 overloaded');
+        return answer;
+      },
+      { timeout: 5_000 },
+    );
     expect(JSON.parse(refused.body)).toMatchObject({ outcome: 'none' });
     expect(refused.headers['retry-after']).toBe('1');
     first.send(new Uint8Array(10_000));

@@ -11,14 +11,7 @@ import {
   union,
   writeHistory,
 } from './history.ts';
-import {
-  findWrite,
-  type KeyState,
-  type Sibling,
-  sortedIds,
-  WRITE_ID_BYTES,
-  type WriteId,
-} from './key-state.ts';
+import { knows, type KeyState, type Sibling, sortedIds, WRITE_ID_BYTES, type WriteId } from './key-state.ts';
 
 /**
  * What a client has seen of one key (law 4). A get hands out the history of everything it returned, a put what the
@@ -79,12 +72,7 @@ export function contextOfSuperseded(sent: Context, writeId: WriteId): Context {
 
 /** Whether a state is at least as new as what the context's holder has seen: a session's reads never go back. */
 export function isAtLeast(state: KeyState, { history, superseded }: Context): boolean {
-  return (
-    covers(state.history, history) &&
-    (superseded === undefined ||
-      findWrite(state, superseded) !== undefined ||
-      state.closed.includes(superseded))
-  );
+  return covers(state.history, history) && (superseded === undefined || knows(state, superseded));
 }
 
 /**

@@ -143,6 +143,11 @@ export function findWrite(state: KeyState, writeId: WriteId): Sibling | undefine
   return state.siblings.find((sibling) => sibling.writeId === writeId);
 }
 
+/** Whether the write is there, or was and has been superseded. */
+export function knows(state: KeyState, writeId: WriteId): boolean {
+  return findWrite(state, writeId) !== undefined || state.closed.includes(writeId);
+}
+
 export function liveSiblings(state: KeyState): readonly Sibling[] {
   return state.siblings.filter((sibling) => !sibling.deleted);
 }

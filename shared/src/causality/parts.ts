@@ -164,6 +164,8 @@ const PART_HEAD_BYTES = 1 + 3 * 4;
 
 /** The whole state, from all its parts in order. */
 export function assemble(parts: readonly KeyState[]): KeyState {
+  const [whole] = parts;
+  if (parts.length === 1 && whole !== undefined) return whole;
   const siblings = parts.flatMap((part) => part.siblings);
   return {
     siblings: siblings.toSorted((a, b) => (a.writeId < b.writeId ? -1 : 1)),

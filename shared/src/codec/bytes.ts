@@ -116,7 +116,7 @@ const SHARED_BYTES_MAX = 4 * 1024;
 let slab = new Uint8Array(SLAB_BYTES);
 let slabUsed = 0;
 
-export function allocate(bytes: number): Uint8Array {
+function allocate(bytes: number): Uint8Array {
   if (bytes > SHARED_BYTES_MAX) return new Uint8Array(bytes);
   if (slabUsed + bytes > SLAB_BYTES) {
     slab = new Uint8Array(SLAB_BYTES);

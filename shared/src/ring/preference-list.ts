@@ -6,20 +6,20 @@ import type { Ring } from './topology.ts';
  * (Dynamo, SOSP'07 sections 4.3 and 4.6). The order is a hash of (vnode, name), so that the load of a dead node
  * falls on all others and not on one neighbour, and so that every coordinator picks the same stand-ins.
  */
-export interface Preference {
-  readonly node: string;
-  readonly role: 'primary' | 'fallback';
+export interface PreferenceList {
+  readonly owners: readonly string[];
+  readonly fallbacks: readonly string[];
 }
 
 export class PreferenceLists {
   private readonly ring: Ring;
-  private readonly lists = new Map<number, readonly Preference[]>();
+  private readonly lists = new Map<number, PreferenceList>();
 
   constructor(ring: Ring) {
     this.ring = ring;
   }
 
-  of(vnode: number): readonly Preference[] {
+  of(vnode: number): PreferenceList {
     let list = this.lists.get(vnode);
     if (list === undefined) {
       list = this.build(vnode);
@@ -28,17 +28,14 @@ export class PreferenceLists {
     return list;
   }
 
-  private build(vnode: number): readonly Preference[] {
+  private build(vnode: number): PreferenceList {
     const owners = this.ring.owners(vnode);
-    const others = this.ring.topology.members
+    const fallbacks = this.ring.topology.members
       .map((member) => member.name)
       .filter((name) => !owners.includes(name))
       .map((name) => ({ name, rank: md5(asciiBytes(`${vnode}/${name}`)) }))
       .toSorted((a, b) => a.rank[0] - b.rank[0] || a.rank[1] - b.rank[1]);
-    return [
-      ...owners.map((node) => ({ node, role: 'primary' as const })),
-      ...others.map(({ name }) => ({ node: name, role: 'fallback' as const })),
-    ];
+    return { owners, fallbacks: fallbacks.map(({ name }) => name) };
   }
 }
 

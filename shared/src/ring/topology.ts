@@ -13,7 +13,7 @@ import { VNODES_MAX } from './position.ts';
 export const CLUSTER_ID = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
 export const ZONE = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62})$/;
 /** 128 random bits drawn when a store is created, in lower-case hex: a disk keeps it, a lost disk takes it along. */
-export const DISK_ID = /^[0-9a-f]{32}$/;
+const DISK_ID = /^[0-9a-f]{32}$/;
 
 export const clusterId = ascii(32, CLUSTER_ID);
 export const diskId = ascii(32, DISK_ID);

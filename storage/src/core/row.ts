@@ -80,7 +80,7 @@ export function seal(
   return { state: encodeState(state), digest: latin1(digestOf(key, state)), sole: soleMask(state, sole) };
 }
 
-export function soleMask(state: KeyState, sole: ReadonlySet<WriteId>): number {
+function soleMask(state: KeyState, sole: ReadonlySet<WriteId>): number {
   if (sole.size === 0) return 0;
   let mask = 0;
   state.siblings.slice(0, 32).forEach((sibling, i) => {
