@@ -28,6 +28,7 @@ it('goes on within 50 ms when a storage process is killed under load, and fails 
   const lists = await Promise.all(keys.map((key) => preferenceList(url, 'load', key)));
   const affected = new Set(keys.filter((_, i) => lists[i]?.slice(0, 3).includes(victim)));
   const done: Done[] = [];
+  const written = new Set<string>();
   const load = { stopped: false };
   const client = async (n: number): Promise<void> => {
     for (let i = n; !load.stopped; i += CLIENTS) {
@@ -44,7 +45,8 @@ it('goes on within 50 ms when a storage process is killed under load, and fails 
             seen?.context === undefined ? {} : { 'circlet-context': seen.context },
           )
         : await call('GET', `${url}/v1/kv/load/${key}?r=2`);
-      const ok = answer.status < 400 || answer.status === 404;
+      const ok = answer.status < 400 || (answer.status === 404 && !written.has(key));
+      if (isPut && ok) written.add(key);
       done.push({
         key,
         startedMs,
@@ -68,22 +70,31 @@ it('goes on within 50 ms when a storage process is killed under load, and fails 
 
   const after = done.filter(({ endedMs }) => endedMs >= killedMs);
   const failed = after.filter(({ ok }) => !ok);
-  const firstSuccessMs =
-    Math.min(
-      ...after
-        .filter(({ key, ok, startedMs }) => ok && affected.has(key) && startedMs >= killedMs)
-        .map(({ endedMs }) => endedMs),
-    ) - killedMs;
+  // The first success of each affected key that was asked for at once: from the kill, or from the request if that was later.
+  const firstMs = new Map<string, number>();
+  for (const { key, ok, startedMs, endedMs } of after) {
+    if (!ok || !affected.has(key) || startedMs > killedMs + 1_000 || firstMs.has(key)) continue;
+    firstMs.set(key, endedMs - Math.max(startedMs, killedMs));
+  }
+  const waits = [...firstMs.values()].toSorted((a, b) => a - b);
+  const underWay = after.filter(({ key, startedMs }) => startedMs < killedMs && affected.has(key));
+  const heldMs = Math.max(0, ...underWay.map(({ endedMs }) => endedMs - killedMs));
+  const firstSuccessMs = waits[Math.floor(waits.length / 2)] ?? Number.POSITIVE_INFINITY;
   const share = failed.length / after.length;
   process.stdout.write(
     `killed ${victim}: ${after.length} requests in ${UNDER_LOAD_MS / 1000} s, ${failed.length} failed (${(share * 100).toFixed(3)} %), ` +
-      `first success on an affected key after ${firstSuccessMs.toFixed(1)} ms\n`,
+      `first success on ${waits.length} affected keys after ${firstSuccessMs.toFixed(1)} ms (median), ${(waits.at(-1) ?? 0).toFixed(1)} ms (worst), ` +
+      `${underWay.length} requests under way at the kill were held up for ${heldMs.toFixed(1)} ms at most\n`,
   );
   expect(failed.map(({ why }) => why).slice(0, 10)).toEqual(
     share < 0.001 ? failed.map(({ why }) => why).slice(0, 10) : [],
   );
   expect(share).toBeLessThan(0.001);
+  expect(waits.length).toBeGreaterThan(100);
   expect(firstSuccessMs).toBeLessThan(50);
+  // On an idle machine these are below 50 ms too. Waiting for a dead pod's silence would take 1.25 s.
+  expect(waits.at(-1)).toBeLessThan(500);
+  expect(heldMs).toBeLessThan(500);
 
   await cluster.supervisor.start(victim);
   await until('every hint is delivered', async () =>

@@ -27,6 +27,7 @@ class Rig {
   readonly sent: Sent[] = [];
   readonly answers = new Map<number, Answer>();
   readonly notices: string[] = [];
+  private requests = 0;
   private timers: { readonly atMs: number; readonly timer: CoordinatorTimer }[] = [];
 
   constructor(options: { requestsMax?: number; bytesMax?: number } = {}) {
@@ -106,7 +107,7 @@ class Rig {
   }
 
   request(request: Omit<GetRequest, 'id'> | Omit<WriteRequest, 'id'>): number {
-    const id = this.answers.size + 1_000;
+    const id = 1_000 + this.requests++;
     this.handle({
       kind: 'request',
       request: request.kind === 'get' ? { ...request, id } : { ...request, id },
@@ -482,6 +483,38 @@ describe('a write that reads first', () => {
         context ?? { history: state.history, writes: [{ writeId: idOf('Y'), sole: true }] },
       );
     }
+  });
+});
+
+describe('a node that the bus does not know any more', () => {
+  const lost = (rig: Rig, ids: readonly number[]) =>
+    rig.handle({ kind: 'undelivered', to: { role: 'storage', name: 'a' }, ids });
+
+  it('is not waited for by a write that was sent while it was there, nor is that write called undone', () => {
+    const rig = Rig.up();
+    const first = rig.request(put);
+    const second = rig.request(put);
+    const { id: later } = rig.lastTo('a', 'lead');
+    lost(rig, [later]);
+    expect(rig.to('b', 'lead')).toHaveLength(2);
+    // Nobody else takes them. The second one never arrived; the first may have been done, and its answer be on its way.
+    for (const { id } of rig.to('b', 'lead')) rig.refuse('b', id, 'busy');
+    for (const { id } of rig.to('c', 'lead')) rig.refuse('c', id, 'busy');
+    for (const name of ['d', 'e']) for (const { id } of rig.to(name, 'lead')) rig.refuse(name, id, 'busy');
+    expect(rig.answers.get(second)).toMatchObject({ failure: { outcome: 'none' } });
+    expect(rig.answers.get(first)).toBeUndefined();
+    rig.pass(5_000);
+    expect(rig.answers.get(first)).toMatchObject({ failure: { outcome: 'unknown' } });
+  });
+
+  it('is not waited for by a read that was sent while it was there', () => {
+    const rig = Rig.up();
+    const id = rig.request({ ...get, quorum: { ...QUORUM, r: 3 } });
+    rig.absent('b');
+    rig.absent('c');
+    lost(rig, []);
+    expect([...rig.to('d', 'read'), ...rig.to('e', 'read')].length).toBeGreaterThan(0);
+    expect(rig.answers.get(id)).toBeUndefined();
   });
 });
 

@@ -404,13 +404,23 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
 
   private undelivered(to: Address, ids: readonly number[]): void {
     if (to.role !== 'storage' || to.name === EVERY_STORAGE.name) return;
-    this.node(to.name).undelivered();
+    const view = this.node(to.name);
+    const isNews = !view.isMissing;
+    view.undelivered();
     for (const id of ids) {
       const asked = this.outstanding.get(id);
       if (asked === undefined) continue;
       this.outstanding.delete(id);
       asked.operation.setBack(this, to.name, id, 'unreachable');
     }
+    if (isNews) this.gone(to.name);
+  }
+
+  /** What was sent while it lived must not wait for its silence to become long: that is a second and more. */
+  private gone(node: string): void {
+    const waiting = new Set<Operation>();
+    for (const asked of this.outstanding.values()) if (asked.node === node) waiting.add(asked.operation);
+    for (const operation of waiting) operation.gone(this, node);
   }
 
   /** With the id given, the question is asked once more under the same one: the operation need not know. */

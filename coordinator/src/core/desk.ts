@@ -46,6 +46,8 @@ export interface Operation {
   /** The request is asked again, of the node's present life: an earlier one may have done it and died. */
   mayBeDone(requestId: number): void;
   check(desk: Desk): void;
+  /** The node is gone from the bus: what it has not answered yet it has perhaps done, and will hardly answer. */
+  gone(desk: Desk, node: string): void;
   /** The topology changed: an operation runs in one epoch, so it starts again (protocol.md, rule 10). */
   restart(desk: Desk): void;
 }

@@ -59,6 +59,10 @@ export class NodeView {
   }
 
   /** Skip it until an echo comes back. */
+  get isMissing(): boolean {
+    return this.missing;
+  }
+
   undelivered(): void {
     this.missing = true;
   }

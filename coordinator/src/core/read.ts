@@ -159,9 +159,15 @@ export class ReadOperation implements Operation {
       return;
     }
     this.hedge(desk);
-    this.giveUpOnSilent(desk);
+    this.giveUpOn(desk, ({ askedMs }) => desk.nowMs - askedMs >= this.silentMs);
     const patienceMs = this.escalatedMs === undefined ? this.silentMs : HOLDER_WAIT_MS;
     desk.wake(this, Math.min(deadlineMs, desk.nowMs + patienceMs));
+    this.evaluate(desk);
+  }
+
+  gone(desk: Desk, node: string): void {
+    if (this.over) return;
+    this.giveUpOn(desk, (contact) => contact.node === node);
     this.evaluate(desk);
   }
 
@@ -216,10 +222,10 @@ export class ReadOperation implements Operation {
     return this.options.quorum.timeoutMs / 4;
   }
 
-  /** A node that hangs counts as gone after a quarter of the time there is; its answer is still taken if it comes. */
-  private giveUpOnSilent(desk: Desk): void {
+  /** A node that hangs for a quarter of the time there is counts as gone; its answer is still taken if it comes. */
+  private giveUpOn(desk: Desk, isLost: (contact: Contact) => boolean): void {
     for (const contact of this.contacts.values()) {
-      if (contact.open === 0 || contact.failed || desk.nowMs - contact.askedMs < this.silentMs) continue;
+      if (contact.open === 0 || contact.failed || !isLost(contact)) continue;
       contact.failed = true;
       contact.open = 0;
       desk.node(contact.node).unanswered(contact.askedMs);

@@ -157,10 +157,16 @@ export class WriteOperation implements Operation {
       this.end(desk);
       return;
     }
-    this.giveUpOnSilent(desk);
+    this.giveUpOn(desk, (node, sentMs) => desk.nowMs - sentMs >= this.silentMs(desk, node));
     this.evaluate(desk);
     if (this.over) return;
     desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + this.options.quorum.timeoutMs / 8));
+  }
+
+  gone(desk: Desk, node: string): void {
+    if (this.over) return;
+    this.giveUpOn(desk, (name) => name === node);
+    this.evaluate(desk);
   }
 
   // ---- step 1: a lead ----
@@ -360,10 +366,9 @@ export class WriteOperation implements Operation {
   }
 
   /** Silence is not refusal: the write may have been done. Its owner gets a hint, and its answer is taken if it comes. */
-  private giveUpOnSilent(desk: Desk): void {
+  private giveUpOn(desk: Desk, isLost: (node: string, sentMs: number) => boolean): void {
     for (const attempt of this.attempts) {
-      if (attempt.status !== 'open' || desk.nowMs - attempt.sentMs < this.silentMs(desk, attempt.node))
-        continue;
+      if (attempt.status !== 'open' || !isLost(attempt.node, attempt.sentMs)) continue;
       this.markSilent(attempt);
       desk.node(attempt.node).unanswered(attempt.sentMs);
       this.targetFailed(desk, attempt.node);
@@ -372,7 +377,7 @@ export class WriteOperation implements Operation {
     // One that is given up on may add another, which has just been asked.
     for (const target of this.targets.slice()) {
       if (target.status !== 'open' || this.isLeading(target.node)) continue;
-      if (desk.nowMs - target.sentMs < this.silentMs(desk, target.node)) continue;
+      if (!isLost(target.node, target.sentMs)) continue;
       desk.node(target.node).unanswered(target.sentMs);
       this.targetFailed(desk, target.node);
     }

@@ -25,12 +25,8 @@ describe('under load', () => {
     const calls = load(story, 1_000, 1);
     story.settle();
     expect(calls.filter((call) => !isGood(call))).toEqual([]);
-    // What was in the pod's hands when it died waits for a quarter of the timeout; nothing after that does.
-    const slow = calls
-      .filter((call) => call.tookMs > 20)
-      .map((call) => call.askedMs - (calls[0]?.askedMs ?? 0));
-    expect(slow.length).toBeLessThanOrEqual(3);
-    for (const atMs of slow) expect(atMs).toBeLessThan(5);
+    // Nor does what was in the pod's hands when it died wait for its silence: the bus soon knows nobody under its name.
+    expect(calls.filter((call) => call.tookMs > 20)).toEqual([]);
     story.world.restart('n2');
     story.untilDrained();
   });
