@@ -1,4 +1,4 @@
-import { defineConfig } from 'oxlint';
+import { type DummyRuleMap, defineConfig } from 'oxlint';
 
 /**
  * Laws 1 and 2 as lint rules; scripts/lint.test.ts proves that they bite. Whatever is not listed as allowed is forbidden,
@@ -37,8 +37,8 @@ interface Forbidden {
   readonly message: string;
 }
 
-function forbidImports(...patterns: readonly Forbidden[]) {
-  return { 'no-restricted-imports': ['error', { patterns: [...patterns] }] } as const;
+function forbidImports(...patterns: Forbidden[]): DummyRuleMap {
+  return { 'no-restricted-imports': ['error', { patterns }] };
 }
 
 /** The workspaces above and beside this one, and every way around their package names. */
@@ -58,11 +58,11 @@ function ladder(workspace: keyof typeof LADDER): readonly Forbidden[] {
   ];
 }
 
-const PURE = {
+const PURE: DummyRuleMap = {
   'oxc/no-async-await': 'error',
   'no-restricted-globals': ['error', ...IMPURE_GLOBALS],
   'no-restricted-properties': ['error', { object: 'Math', property: 'random' }],
-} as const;
+};
 
 const NO_ADAPTERS = { regex: '/adapters/', message: 'law 2: adapters sit above the pure code' };
 
