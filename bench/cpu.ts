@@ -16,10 +16,10 @@ export function cpuUs(pids: readonly number[]): number {
   return ticks * TICK_US;
 }
 
-/** Resident memory, MiB. */
-export function rssMiB(pid: number): number {
+/** The most memory that the process has had resident, MiB. */
+export function peakMiB(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024;
+  return Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1]) / 1024;
 }
 
 /** Cache flushes that all disks of the machine have completed. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { startLocalCluster } from '@circlet/cluster/local-cluster.ts';
-import { rssMiB } from './cpu.ts';
+import { peakMiB } from './cpu.ts';
 import { Client, type Measured, measure } from './load.ts';
 
 /**
@@ -122,7 +122,7 @@ try {
     `get ${best.get('get')?.toFixed(0)} µs of server CPU, ${ratio('get', 'null get')} times a null Hono get`,
   );
   for (const { name } of [...cluster.layout.coordinators, ...cluster.layout.storage]) {
-    say(`${name}: ${rssMiB(cluster.pid(name)).toFixed(0)} MiB`);
+    say(`${name}: ${peakMiB(cluster.pid(name)).toFixed(0)} MiB at most`);
   }
 } finally {
   await ours.close();
