@@ -24,23 +24,28 @@ interface RunOptions {
   readonly stdin?: Buffer | string | null;
   readonly env?: Readonly<Record<string, string>>;
   readonly nodeArgs?: readonly string[];
+  /** A file descriptor that takes stdout, which is empty for the test then. */
+  readonly stdout?: number;
 }
 
-export function startCli(args: readonly string[], { stdin, env, nodeArgs }: RunOptions = {}): Running {
+export function startCli(
+  args: readonly string[],
+  { stdin, env, nodeArgs, stdout }: RunOptions = {},
+): Running {
   const child = spawn(process.execPath, [...(nodeArgs ?? []), BIN, ...args], {
     // Nothing from the machine that runs the tests: a CIRCLET_URL there must not matter.
     env: { PATH: process.env['PATH'], ...env },
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['pipe', stdout ?? 'pipe', 'pipe'],
   });
   const out: Buffer[] = [];
   let said = '';
-  child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stdout?.on('data', (chunk: Buffer) => out.push(chunk));
+  child.stderr?.on('data', (chunk: Buffer) => {
     said += chunk.toString();
   });
   // A command that ends without reading its input is no failure of the test.
-  child.stdin.on('error', () => undefined);
-  if (stdin !== null) child.stdin.end(stdin ?? '');
+  child.stdin?.on('error', () => undefined);
+  if (stdin !== null) child.stdin?.end(stdin ?? '');
   const done = new Promise<Ran>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, stdout: Buffer.concat(out), stderr: said }));

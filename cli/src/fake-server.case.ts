@@ -213,12 +213,6 @@ export class FakeServer {
     let seenIds = context === undefined ? [] : idsOf(bucket, key, context);
     if (seenIds === undefined)
       return problem(400, 'invalid_context', { detail: 'this context is not of this key', ...none });
-    if (headers['if-none-match'] === '*' && live.length > 0) return problem(412, 'precondition_failed', none);
-    if (headers['if-match'] !== undefined && headers['if-match'] !== etagOf(state.siblings))
-      return problem(412, 'precondition_failed', none);
-    if (context === undefined && (headers['if-match'] ?? headers['if-none-match']) !== undefined)
-      seenIds = [...state.history];
-
     const clientKey = text(headers['idempotency-key']);
     const contentType = headers['content-type'] ?? 'application/octet-stream';
     const meta = metaOf(headers);
@@ -237,6 +231,14 @@ export class FakeServer {
       }
       state.named.set(clientKey, writeId);
     }
+    // A write that is sent again passes its condition again: what it would find is its own doing.
+    const isRepeat = state.history.has(writeId);
+    if (!isRepeat && headers['if-none-match'] === '*' && live.length > 0)
+      return problem(412, 'precondition_failed', none);
+    if (!isRepeat && headers['if-match'] !== undefined && headers['if-match'] !== etagOf(state.siblings))
+      return problem(412, 'precondition_failed', none);
+    if (context === undefined && (headers['if-match'] ?? headers['if-none-match']) !== undefined)
+      seenIds = [...state.history];
     this.#write(state, seenIds, { writeId, deleted: false, value, contentType, meta, atMs: Date.now() });
     return {
       status: 204,

@@ -63,6 +63,14 @@ function countOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser(parseCount);
 }
 
+export function addIdempotencyOption(command: Command): void {
+  command.option(
+    '--idempotency-key <key>',
+    'name of this write, to repeat it safely (default: a random one)',
+    parseIdempotencyKey,
+  );
+}
+
 export function addRetryOption(command: Command, defaultText: string): void {
   command.addOption(
     new Option('--retry-for <duration>', 'repeat a call that failed for the moment for so long, such as 30s')
@@ -161,6 +169,13 @@ export function parseHeaderText(text: string): string {
     throw new InvalidArgumentError('It may hold only visible ASCII characters.');
   }
   return text;
+}
+
+function parseIdempotencyKey(text: string): string {
+  const key = parseHeaderText(text);
+  if (key.length > 128 || key.includes(' '))
+    throw new InvalidArgumentError('It is 1 to 128 visible ASCII characters.');
+  return key;
 }
 
 export function parseMeta(

@@ -1,13 +1,17 @@
 import { styleText } from 'node:util';
+import { fileFailure } from './failure.ts';
 import { printable } from './human.ts';
 
 /** The only place that writes: stdout is data, stderr is messages. */
 export type Style = Parameters<typeof styleText>[0];
 
-/** Resolves when the bytes are out of our hands, so that a slow reader slows us instead of filling memory. */
+/**
+ * Resolves when the bytes are out of our hands, so that a slow reader slows us instead of filling memory. Where they
+ * cannot go (a full disk), {@link surviveClosedPipes} ends the process.
+ */
 export async function writeData(data: Uint8Array | string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    process.stdout.write(data, (error) => (error && !isClosedPipe(error) ? reject(error) : resolve()));
+  await new Promise<void>((resolve) => {
+    process.stdout.write(data, (error) => (error && !isClosedPipe(error) ? undefined : resolve()));
   });
 }
 
@@ -46,15 +50,14 @@ export const stderrColumns = (): number => process.stderr.columns || 80;
 
 /**
  * `circlet get ... | head` closes the pipe early. The reader has what it wanted, and the command goes on to its own
- * end and exit code: an import must not stop half way because nobody reads its messages any more.
+ * end and exit code: an import must not stop half way because nobody reads its messages any more. Data that is lost for
+ * another reason is an error; messages are nothing to fail for, and there is nowhere left to say so.
  */
 export function surviveClosedPipes(): void {
-  process.stdout.on('error', ignoreClosedPipe);
-  process.stderr.on('error', ignoreClosedPipe);
-}
-
-function ignoreClosedPipe(error: Error): void {
-  if (!isClosedPipe(error)) throw error;
+  process.stdout.on('error', (error) => {
+    if (!isClosedPipe(error)) throw fileFailure('write to stdout', error);
+  });
+  process.stderr.on('error', () => undefined);
 }
 
 function isClosedPipe(error: Error): boolean {

@@ -176,8 +176,8 @@ export class CircletClient {
         ...given('idempotency-key', options.idempotencyKey),
       },
       isWrite: true,
-      // With a context it deletes the same however often it runs; without, whatever is there each time.
-      repeatable: options.context !== undefined,
+      // Without either it deletes what is there each time.
+      repeatable: options.context !== undefined || options.idempotencyKey !== undefined,
       parameters: true,
     });
     return this.#written(answer);

@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { explaining } from '../failure.ts';
 import {
   type GlobalOptions,
   type QuorumOptions,
+  addIdempotencyOption,
   addQuorumOptions,
   addRetryOption,
   clientFrom,
@@ -16,6 +18,7 @@ import { patiently } from './patience.ts';
 
 interface Options extends GlobalOptions, QuorumOptions {
   readonly context?: string;
+  readonly idempotencyKey?: string;
   readonly retryFor: number;
 }
 
@@ -30,6 +33,7 @@ export function addDelete(program: Command): void {
     .argument('<bucket>')
     .argument('<key>')
     .option('--context <token>', 'delete exactly what this context has seen', parseHeaderText);
+  addIdempotencyOption(command);
   addQuorumOptions(command);
   addRetryOption(command, '0s');
   command.action(async (bucket: string, key: string) => {
@@ -39,17 +43,21 @@ export function addDelete(program: Command): void {
 
 async function remove(bucket: string, key: string, options: Options): Promise<ExitCode> {
   const name = checkedName(bucket, key);
+  const idempotencyKey = options.idempotencyKey ?? randomUUID();
   const client = clientFrom(options);
-  onSignalSay(() => sayError('interrupted. The delete may have happened, or appear later.'));
-  const attempt = async () => await client.delete(bucket, key, { context: options.context });
+  const repeatHint = `Run it again with --idempotency-key ${idempotencyKey}: however often that is, it stays one delete.`;
+  onSignalSay(() => sayError(`interrupted. The delete may have happened, or appear later. ${repeatHint}`));
+  const attempt = async () => await client.delete(bucket, key, { context: options.context, idempotencyKey });
   try {
-    const deleted = await explaining(
-      `delete ${name}`,
-      patiently(attempt, options.retryFor),
-      'Run it again with --context to delete exactly what you saw.',
-    );
+    const deleted = await explaining(`delete ${name}`, patiently(attempt, options.retryFor), repeatHint);
     if (options.o === 'json') {
-      await writeJson({ bucket, key, context: deleted.context ?? null, etag: deleted.etag ?? null });
+      await writeJson({
+        bucket,
+        key,
+        context: deleted.context ?? null,
+        etag: deleted.etag ?? null,
+        idempotencyKey,
+      });
     }
     return EXIT.ok;
   } finally {

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Ran, runCli, startCli, temporaryFolder } from '../cli.case.ts';
 import { FakeServer, VALUE_BYTES_MAX, problemBody } from '../fake-server.case.ts';
@@ -274,16 +274,28 @@ test('422: a changed record under an old name cannot happen, and would be told',
   expect(reportIn(ran)).toMatchObject({ failed: 1, failures: { idempotency_mismatch: 1 }, retries: 0 });
 });
 
-test('--if-absent counts what is there already', async () => {
-  const file = input('people.ndjson', people(10));
-  await importFile(file);
+test('--if-absent counts the keys that have another value; what an earlier run stored is acknowledged again', async () => {
+  const [first = '', ...rest] = people(10);
+  await importFile(input('other.ndjson', [first.replace('}', ',"x":1}')]));
+  const file = input('people.ndjson', [first, ...rest]);
+  const once = reportIn(await importFile(file, '--if-absent', '-o', 'json'));
+  expect(once).toMatchObject({ stored: 9, alreadyThere: 1, failed: 0 });
   appendFileSync(file, '{"id":"new"}\n');
-  expect(reportIn(await importFile(file, '--if-absent', '-o', 'json'))).toMatchObject({
-    stored: 1,
-    alreadyThere: 10,
-    failed: 0,
-  });
+  const again = reportIn(await importFile(file, '--if-absent', '-o', 'json'));
+  expect(again).toMatchObject({ stored: 10, alreadyThere: 1, failed: 0 });
   expect(fake.writes).toBe(11);
+});
+
+test('data that a full disk does not take is an error in one line, after the work', async () => {
+  const full = openSync('/dev/full', 'w');
+  const args = ['import', 'b', input('people.ndjson', people(3)), '--key', 'id', '--url', fake.url];
+  const ran = await runCli(args, { stdout: full });
+  closeSync(full);
+  expect([ran.code, ran.stderr]).toEqual([
+    1,
+    'circlet: cannot write to stdout: no space left on the device.\n',
+  ]);
+  expect(fake.writes).toBe(3);
 });
 
 test('Ctrl-C in the middle: what is under way is finished, and going on stores each record once', async () => {

@@ -76,7 +76,7 @@ export function addImport(program: Command): void {
       ),
     )
     .addOption(number('--batch <n>', 'put so many records into one request', 2, BATCH_OPERATIONS_MAX))
-    .option('--if-absent', 'leave keys alone that have a value, and count them')
+    .option('--if-absent', 'leave keys alone that have another value, and count them')
     .option('--errors <file>', 'write the failed records to a file, as NDJSON')
     .addOption(
       number(
@@ -204,9 +204,12 @@ function conclude(
 ): ExitCode {
   if (ending.kind === 'finished') {
     if (tally.failed === 0) return EXIT.ok;
-    sayError(
-      `${plural(tally.failed, 'record')} of ${path} failed. Run it again to try them again; the others are not stored twice.`,
-    );
+    const malformed = tally.failures.get('malformed') ?? 0;
+    const advice =
+      malformed === tally.failed
+        ? 'Correct them and run it again: what is stored already is not stored twice.'
+        : 'Run it again to try them again: what is stored already is not stored twice.';
+    sayError(`${plural(tally.failed, 'record')} of ${path} failed. ${advice}`);
     return EXIT.failure;
   }
   let exit = exitWhenStopped;

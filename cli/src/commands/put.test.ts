@@ -142,11 +142,19 @@ test.each([
 });
 
 test('a condition that fails after an unknown outcome is not taken for an answer', async () => {
+  await put(['b', 'k', "somebody else's"]);
   let calls = 0;
-  fake.trick = () => (++calls === 1 ? { kind: 'doThenDrop' } : undefined);
+  fake.trick = () => (++calls === 1 ? { kind: 'drop' } : undefined);
   const ran = await put(['b', 'k', 'v', '--if-absent', '--retry-for', '30s']);
   expect(ran.code).toBe(5);
   expect(ran.stderr).toContain('The write may have happened, or appear later. Read the key to find out.');
+});
+
+test("a repeat passes the condition that its own first attempt would fail, as the cluster's contract says", async () => {
+  let calls = 0;
+  fake.trick = () => (++calls === 1 ? { kind: 'doThenDrop' } : undefined);
+  const ran = await put(['b', 'k', 'v', '--if-absent', '--retry-for', '30s']);
+  expect([ran.code, fake.writes]).toEqual([0, 1]);
 });
 
 test('the same idempotency key with another value is refused', async () => {
@@ -201,7 +209,13 @@ test('delete: once it is there, once it is not, and both succeed', async () => {
   await put(['b', 'k', 'v']);
   const first = await runCli(['delete', '--url', fake.url, 'b', 'k', '-o', 'json']);
   expect(first.code).toBe(0);
-  expect(jsonOf(first)).toEqual({ bucket: 'b', key: 'k', context: expect.any(String), etag: null });
+  expect(jsonOf(first)).toEqual({
+    bucket: 'b',
+    key: 'k',
+    context: expect.any(String),
+    etag: null,
+    idempotencyKey: expect.any(String),
+  });
   expect(fake.values('b', 'k')).toEqual([]);
   expect(await runCli(['delete', '--url', fake.url, 'b', 'nothing'])).toEqual({
     code: 0,

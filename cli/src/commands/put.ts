@@ -9,6 +9,7 @@ import { readValue } from '../input.ts';
 import {
   type GlobalOptions,
   type QuorumOptions,
+  addIdempotencyOption,
   addQuorumOptions,
   addRetryOption,
   clientFrom,
@@ -55,12 +56,8 @@ export function addPut(program: Command): void {
       parseHeaderText,
     )
     .option('--if-absent', 'only if a read finds no live value (a check, not a lock)')
-    .option('--if-match <etag>', 'only if a read finds this ETag (a check, not a lock)', parseHeaderText)
-    .option(
-      '--idempotency-key <key>',
-      'name of this write, to repeat it safely (default: a random one)',
-      parseIdempotencyKey,
-    );
+    .option('--if-match <etag>', 'only if a read finds this ETag (a check, not a lock)', parseHeaderText);
+  addIdempotencyOption(command);
   addQuorumOptions(command);
   addRetryOption(command, '0s');
   command.action(async (bucket: string, key: string, value: string | undefined) => {
@@ -134,11 +131,4 @@ async function valueOf(argument: string | undefined, file: string | undefined): 
   if (argument === undefined)
     throw usageFailure('no value. Give VALUE, --file FILE, or - to read standard input.');
   return Buffer.from(argument);
-}
-
-function parseIdempotencyKey(text: string): string {
-  const key = parseHeaderText(text);
-  if (key.length > 128 || key.includes(' '))
-    throw usageFailure('an idempotency key is 1 to 128 visible ASCII characters.');
-  return key;
 }

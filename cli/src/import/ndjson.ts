@@ -60,7 +60,9 @@ export class NdjsonReader implements RecordReader {
     try {
       record = JSON.parse(text);
     } catch (error) {
-      return `not valid JSON: ${error instanceof Error ? error.message : String(error)}`;
+      // "... (line 1 column 8)" is of this text alone, which is one line of the file.
+      const message = error instanceof Error ? error.message : String(error);
+      return `not valid JSON: ${message.replace(/ \(line \d+ column \d+\)$/, '')}`;
     }
     const key = keyOf(text, fieldAt(record, this.#key), this.#key);
     if (key === undefined)

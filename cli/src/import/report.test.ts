@@ -36,7 +36,7 @@ test('numbers, rates and codes, and no claim about what was there before', () =>
   const text = formatReport(document);
   expect(text).toContain('records        1,203 read from f.csv\n');
   expect(text).toContain('stored         1,200 acknowledged, 4.0 KiB\n');
-  expect(text).toContain('already there  not known');
+  expect(text).toContain('already there  not looked for');
   expect(text).toContain('failed         3 (malformed 2, value_too_large 1)\n');
   expect(text).toContain('errors         3 (overloaded 2, value_too_large 1)\n');
 });
@@ -46,7 +46,9 @@ test('with --if-absent, what was there is a number', () => {
   tally.read = 2;
   tally.stored = 1;
   tally.present = 1;
-  expect(formatReport(report(tally, true))).toContain('already there  1 left as they were\n');
+  expect(formatReport(report(tally, true))).toContain(
+    'already there  1 with another value, left as they were\n',
+  );
 });
 
 test('an import of nothing divides by nothing', () => {

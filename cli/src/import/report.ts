@@ -10,6 +10,7 @@ export interface Report {
   readonly ending: Ending['kind'];
   readonly records: number;
   readonly stored: number;
+  /** Keys that `--if-absent` left alone; without it, nobody looked. */
   readonly alreadyThere: number | null;
   readonly failed: number;
   readonly skipped: number;
@@ -75,8 +76,8 @@ export function formatReport(report: Report): string {
     [
       'already there',
       report.alreadyThere === null
-        ? 'not known: a repeated write is acknowledged like a first one (--if-absent tells them apart)'
-        : `${formatCount(report.alreadyThere)} left as they were`,
+        ? 'not looked for: a repeated write is acknowledged like a first one, another becomes a sibling'
+        : `${formatCount(report.alreadyThere)} with another value, left as they were`,
     ],
     ['failed', formatCount(report.failed) + listed(report.failures)],
   ];

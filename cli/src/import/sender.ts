@@ -27,7 +27,8 @@ export function senderFor(
       return 'stored';
     } catch (error) {
       if (!(error instanceof CircletError)) throw error;
-      // A live value is there: stored by an earlier run or attempt, or by somebody else. All are "already there".
+      // Somebody else's value is there. An attempt of our own, in this run or an earlier one, does not stand in its own
+      // way: the cluster knows it by its idempotency key, and acknowledges it again.
       return ifAbsent && error.code === 'precondition_failed' ? 'present' : error;
     }
   };

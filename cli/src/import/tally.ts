@@ -8,7 +8,7 @@ export class Tally {
   skipped = 0;
   /** Acknowledged by the cluster. Whether for the first time, a 204 does not tell. */
   stored = 0;
-  /** Found there already (only known with `--if-absent`). */
+  /** Their keys had a value that was not this very write's, and were left alone (`--if-absent`). */
   present = 0;
   failed = 0;
   /** Bytes of the values that were acknowledged. */
