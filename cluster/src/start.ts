@@ -25,7 +25,7 @@ async function main(): Promise<void> {
       `port ${port} on 127.0.0.1 is in use: stop what uses it, or choose another with "npm start -- --port N"`,
     );
   }
-  const logger = createLogger({ role: 'local', name: 'local', level: logLevel });
+  const logger = createLogger({ role: 'local', level: logLevel });
   const starting = startEmbedded({
     dataDir,
     port,

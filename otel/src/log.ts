@@ -8,14 +8,15 @@ export type { Logger };
 
 export interface LogOptions {
   readonly role: string;
-  readonly name: string;
+  /** Left out where one process runs several pods: each has a child that names it. */
+  readonly name?: string;
   readonly level: string;
 }
 
 export function createLogger({ role, name, level }: LogOptions): Logger {
   return pino({
     level,
-    base: { role, node: name },
+    base: name === undefined ? { role } : { role, node: name },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
   });
