@@ -11,6 +11,7 @@ import {
   type CoordinatorTimer,
   type RequestEvent,
 } from './core/coordinator.ts';
+import { InFlight } from './core/in-flight.ts';
 import type { ClusterView, CoordinatorPort, Submission } from './http/port.ts';
 
 /** A coordinator pod without its HTTP server: the machine, the bus, and requests as promises. */
@@ -22,6 +23,11 @@ export interface CoordinatorPodOptions extends Omit<CoordinatorOptions, 'cluster
   readonly notice: (notice: Notice) => void;
 }
 
+interface Waiting {
+  readonly id: number;
+  readonly resolve: (answer: Answer) => void;
+}
+
 /** Shown until a topology is known. */
 const REPLICAS_UNKNOWN = 3;
 
@@ -29,7 +35,7 @@ export class CoordinatorPod implements CoordinatorPort {
   readonly cluster: ClusterView;
   private readonly host: Host<RequestEvent, CoordinatorTimer, Answer>;
   private machine: Coordinator;
-  private readonly waiting = new Map<number, (answer: Answer) => void>();
+  private readonly waiting = new InFlight<Waiting>();
   private lastId = 0;
 
   constructor(options: CoordinatorPodOptions) {
@@ -56,7 +62,7 @@ export class CoordinatorPod implements CoordinatorPort {
         if (event.kind === 'request') this.settle(event.request.id, INTERNAL_UNSENT);
       },
       discarded: () => {
-        for (const id of this.waiting.keys()) this.settle(id, INTERNAL);
+        for (const { id } of this.waiting.values()) this.settle(id, INTERNAL);
       },
     });
   }
@@ -64,14 +70,9 @@ export class CoordinatorPod implements CoordinatorPort {
   submit(request: Submission): Promise<Answer> {
     const id = ++this.lastId;
     return new Promise((resolve) => {
-      this.waiting.set(id, resolve);
+      this.waiting.set({ id, resolve });
       this.host.deliver({ kind: 'request', request: { ...request, id } as ClientRequest });
     });
-  }
-
-  /** Requests that wait for their answer. */
-  get underWay(): number {
-    return this.waiting.size;
   }
 
   stop(): void {
@@ -79,9 +80,9 @@ export class CoordinatorPod implements CoordinatorPort {
   }
 
   private settle(id: number, answer: Answer): void {
-    const resolve = this.waiting.get(id);
+    const waiting = this.waiting.get(id);
     this.waiting.delete(id);
-    resolve?.(answer);
+    waiting?.resolve(answer);
   }
 
   private view({ cluster, version }: CoordinatorPodOptions): ClusterView {

@@ -14,6 +14,7 @@ import type { Answer, ClientRequest, Failure, GetRequest, Reading, WriteRequest 
 import type { Desk, Operation, Question } from './desk.ts';
 import { etagOf } from './etag.ts';
 import { Hedges } from './hedges.ts';
+import { InFlight } from './in-flight.ts';
 import { ECHO_RETRY_MS, NodeView } from './node-view.ts';
 import { ReadOperation, type ReadResult } from './read.ts';
 import { WriteOperation } from './write.ts';
@@ -47,6 +48,7 @@ export interface CoordinatorOptions {
 
 /** A question that was asked and not answered. */
 interface Outstanding {
+  readonly id: number;
   readonly operation: Operation;
   readonly node: string;
   readonly question: Question;
@@ -58,6 +60,14 @@ interface Outstanding {
   life: string | undefined;
 }
 
+interface UnderWay {
+  readonly id: number;
+  readonly operation: Operation;
+  readonly bytes: number;
+  /** When it wants to be looked at. */
+  wakeMs: number;
+}
+
 const RETRY_AFTER_MS = 1_000;
 
 export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>, Desk {
@@ -66,8 +76,8 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
   readonly siblingsMax: number;
   private readonly options: CoordinatorOptions;
   private readonly nodes = new Map<string, NodeView>();
-  private readonly operations = new Map<number, { operation: Operation; bytes: number; wakeMs: number }>();
-  private readonly outstanding = new Map<number, Outstanding>();
+  private readonly operations = new InFlight<UnderWay>();
+  private readonly outstanding = new InFlight<Outstanding>();
   private readonly hedges = new Hedges();
   private readonly answering = new Set<number>();
   private currentRing: Ring | undefined;
@@ -292,7 +302,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     });
     const bytes = write.body.length + key.length;
     this.bytesHeld += bytes;
-    this.operations.set(id, { operation, bytes, wakeMs: Number.POSITIVE_INFINITY });
+    this.operations.set({ id, operation, bytes, wakeMs: Number.POSITIVE_INFINITY });
     operation.begin(this);
   }
 
@@ -320,7 +330,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
       deadlineMs,
       done: (_, result) => done(result),
     });
-    this.operations.set(id, { operation, bytes: 0, wakeMs: Number.POSITIVE_INFINITY });
+    this.operations.set({ id, operation, bytes: 0, wakeMs: Number.POSITIVE_INFINITY });
     operation.begin(this);
   }
 
@@ -434,7 +444,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
   ): number {
     const view = this.node(node);
     const sentMs = this.now.monoMs;
-    this.outstanding.set(id, { operation, node, question, deadlineMs, sentMs, again, life: undefined });
+    this.outstanding.set({ id, operation, node, question, deadlineMs, sentMs, again, life: undefined });
     const message = { ...question, id, deadlineMs: view.inItsClock(deadlineMs) };
     this.effects.push({ kind: 'send', to: view.address, message });
     return id;
@@ -448,7 +458,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     // An earlier one was set after it.
     if (timer.atMs !== this.alarmMs) return;
     this.alarmMs = Number.POSITIVE_INFINITY;
-    for (const entry of [...this.operations.values()].filter(({ wakeMs }) => wakeMs <= timer.atMs)) {
+    for (const entry of this.operations.values().filter(({ wakeMs }) => wakeMs <= timer.atMs)) {
       entry.wakeMs = Number.POSITIVE_INFINITY;
       entry.operation.check(this);
     }
@@ -515,8 +525,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     for (const name of this.nodes.keys()) if (ring.member(name) === undefined) this.nodes.delete(name);
     this.outstanding.clear();
     // One that begins because another ended has the new topology already.
-    const underWay = [...this.operations.values()];
-    for (const { operation } of underWay) operation.restart(this);
+    for (const { operation } of this.operations.values()) operation.restart(this);
     this.echoAll();
   }
 
@@ -539,8 +548,8 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
 
   /** Questions that nobody will answer any more: their operation is over and their deadline has passed. */
   private forgetUnanswered(): void {
-    for (const [id, asked] of this.outstanding) {
-      if (asked.deadlineMs + FORGET_AFTER_MS < this.now.monoMs) this.outstanding.delete(id);
+    for (const { id, deadlineMs } of this.outstanding.values()) {
+      if (deadlineMs + FORGET_AFTER_MS < this.now.monoMs) this.outstanding.delete(id);
     }
   }
 
