@@ -38,6 +38,14 @@ export interface Sibling {
   readonly body: Uint8Array;
 }
 
+/** Some write-ids, to be asked for. */
+export type WriteIds = Pick<ReadonlySet<WriteId>, 'has'>;
+
+/** Nearly always one or two, of which a list is made and searched several times faster than a set. */
+export function idsOf(ids: readonly WriteId[]): WriteIds {
+  return ids.length > 8 ? new Set(ids) : { has: (id) => ids.includes(id) };
+}
+
 export const emptyState: KeyState = { siblings: [], history: emptyHistory, closed: [] };
 
 export interface Merged {
@@ -56,10 +64,10 @@ export interface Merged {
  * A write that dies is closed, unless it is `sole` (its coordinator got a dot from the first lead it tried and will
  * never ask another): a sole write has no twin that could turn up, so its id need not be remembered.
  */
-export function merge(a: KeyState, b: KeyState, sole: ReadonlySet<WriteId>): Merged {
+export function merge(a: KeyState, b: KeyState, sole: WriteIds): Merged {
   const history = union(a.history, b.history);
   const closing = [...a.closed, ...b.closed];
-  const alreadyClosed = closing.length === 0 ? undefined : new Set(closing);
+  const alreadyClosed = closing.length === 0 ? undefined : idsOf([...closing]);
   const siblings: Sibling[] = [];
   let doubleDots = 0;
   let i = 0;

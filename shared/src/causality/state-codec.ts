@@ -3,7 +3,14 @@ import { type SipKey, siphash } from '../hash/siphash.ts';
 import { BODY_BYTES_MAX, DOTS_PER_WRITE_MAX } from '../protocol/limits.ts';
 import { compareDots, type Dot } from './dot.ts';
 import { hasDot, type History, readHistory, writeHistory } from './history.ts';
-import { type KeyState, type Sibling, WRITE_ID_BYTES, type WriteId } from './key-state.ts';
+import {
+  idsOf,
+  type KeyState,
+  type Sibling,
+  WRITE_ID_BYTES,
+  type WriteId,
+  type WriteIds,
+} from './key-state.ts';
 
 /**
  * The canonical encoding of a key state: equal states have equal bytes, on the wire and on disk.
@@ -21,6 +28,20 @@ const writer = new Writer(4096);
 export function encodeState(state: KeyState): Uint8Array {
   writer.reset();
   writeHead(state);
+  return withBodies(state);
+}
+
+/** A state as a replica keeps it: its bytes, and their {@link digestOf}, for which the head is encoded once. */
+export function encodeWithDigest(
+  key: SipKey,
+  state: KeyState,
+): { readonly bytes: Uint8Array; readonly digest: Uint8Array } {
+  const digest = digestOf(key, state);
+  return { bytes: withBodies(state), digest };
+}
+
+/** The head is in the writer already. */
+function withBodies(state: KeyState): Uint8Array {
   for (const sibling of state.siblings) writer.bytes(sibling.body);
   return writer.finish();
 }
@@ -38,8 +59,10 @@ export function decodeState(bytes: Uint8Array): KeyState {
   if (reader.u8() !== VERSION) throw new DecodeError('unknown key state version');
   const history = readHistory(reader);
   const closed = readIds(reader);
-  const heads = readHeads(reader, history, new Set(closed));
-  const siblings = heads.map(({ bodyLength, ...head }) => ({ ...head, body: reader.bytes(bodyLength) }));
+  const bodyLengths: number[] = [];
+  const siblings = readHeads(reader, history, idsOf(closed), bodyLengths);
+  for (let i = 0; i < siblings.length; i++)
+    (siblings[i] as Head).body = reader.bytes(bodyLengths[i] as number);
   reader.finish();
   return { siblings, history, closed };
 }
@@ -84,9 +107,16 @@ function readIds(reader: Reader): readonly WriteId[] {
   return ids;
 }
 
-type Head = Omit<Sibling, 'body'> & { readonly bodyLength: number };
+/** A sibling whose body is still to come: all bodies follow all heads. */
+type Head = Omit<Sibling, 'body'> & { body: Uint8Array };
+const NO_BODY = new Uint8Array(0);
 
-function readHeads(reader: Reader, history: History, closed: ReadonlySet<WriteId>): readonly Head[] {
+function readHeads(
+  reader: Reader,
+  history: History,
+  closed: WriteIds,
+  bodyLengths: number[],
+): readonly Head[] {
   const n = reader.count(WRITE_ID_BYTES + 8);
   const heads: Head[] = [];
   for (let i = 0; i < n; i++) {
@@ -98,8 +128,8 @@ function readHeads(reader: Reader, history: History, closed: ReadonlySet<WriteId
     const dots = readDots(reader, history);
     const writtenAtMs = reader.varint();
     const check = reader.u32();
-    const bodyLength = reader.count(1, BODY_BYTES_MAX);
-    heads.push({ writeId, dots, deleted: flags === DELETED, writtenAtMs, check, bodyLength });
+    bodyLengths.push(reader.count(1, BODY_BYTES_MAX));
+    heads.push({ writeId, dots, deleted: flags === DELETED, writtenAtMs, check, body: NO_BODY });
   }
   return heads;
 }

@@ -217,7 +217,8 @@ export class Reader {
 
 /** Bytes as a string of char codes 0-255: a cheap, exact map key for binary ids. */
 export function latin1(bytes: Uint8Array, start = 0, end = bytes.length): string {
-  // Eight at once: appending makes a string for each step, and that was a third of what a storage pod allocated.
+  // Eight at once: appending makes a string for each step, and that was a third of what a storage pod allocated. What is
+  // left over is put together first: up to 12 characters are copied, more become a tree that the next use must flatten.
   const { fromCharCode } = String;
   const at = (i: number) => bytes[i] as number;
   let text = '';
@@ -225,8 +226,9 @@ export function latin1(bytes: Uint8Array, start = 0, end = bytes.length): string
   for (; i + 8 <= end; i += 8) {
     text += fromCharCode(at(i), at(i + 1), at(i + 2), at(i + 3), at(i + 4), at(i + 5), at(i + 6), at(i + 7));
   }
-  for (; i < end; i++) text += fromCharCode(at(i));
-  return text;
+  let rest = '';
+  for (; i < end; i++) rest += fromCharCode(at(i));
+  return text + rest;
 }
 
 /** The inverse of {@link latin1}. */

@@ -135,7 +135,8 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
       echo: this.hasEcho,
       consistent: !this.conflicted,
     };
-    return { ready: Object.values(checks).every(Boolean), checks };
+    const { topology, member, bus, echo, consistent } = checks;
+    return { ready: topology && member && bus && echo && consistent, checks };
   }
 
   private get isMember(): boolean {

@@ -4,6 +4,7 @@ import { type History, lastCounter } from '@circlet/shared/causality/history.ts'
 import {
   emptyState,
   findWrite,
+  idsOf,
   type KeyState,
   merge,
   type Sibling,
@@ -71,7 +72,7 @@ export function lead(before: Before, request: Lead, minter: Minter, hinting: Hin
   const { dot, serial } = mint(row, state, request.context.history, minter);
   const { writeId, deleted, writtenAtMs, check, body } = request;
   const sibling: Sibling = { writeId, dots: [dot], deleted, writtenAtMs, check, body };
-  const sole = new Set([...soleWrites(request.context), ...soleOf(state, row?.sole ?? 0)]);
+  const sole = idsOf([...soleWrites(request.context), ...soleOf(state, row?.sole ?? 0)]);
   const { state: next, doubleDots } = merge(state, delta(request.context, sibling), sole);
   if (next.siblings.length > Math.max(state.siblings.length, request.siblingsMax)) {
     return { kind: 'refused', reason: 'too_many_siblings' };
@@ -167,7 +168,7 @@ export function mergeInto(
   const state = row === undefined ? emptyState : stateOf(row);
   const incoming = completed(state, part);
   if (incoming === undefined) return { kind: 'incomplete' };
-  const allSole = new Set([...sole, ...soleOf(state, row?.sole ?? 0)]);
+  const allSole = idsOf([...sole, ...soleOf(state, row?.sole ?? 0)]);
   const merged = merge(state, incoming, allSole);
   if (merged.state.siblings.some(({ dots }) => dots.length > DOTS_PER_WRITE_MAX)) {
     return { kind: 'overfull' };

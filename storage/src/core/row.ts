@@ -1,6 +1,6 @@
 import { actorId, type Actor, bootId } from '@circlet/shared/causality/dot.ts';
-import type { KeyState, WriteId } from '@circlet/shared/causality/key-state.ts';
-import { decodeState, digestOf, encodeState } from '@circlet/shared/causality/state-codec.ts';
+import type { KeyState, Sibling, WriteId, WriteIds } from '@circlet/shared/causality/key-state.ts';
+import { decodeState, encodeWithDigest } from '@circlet/shared/causality/state-codec.ts';
 import { DecodeError, latin1, Reader, Writer } from '@circlet/shared/codec/bytes.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
 
@@ -72,20 +72,16 @@ export function stateOf(row: Row): KeyState {
 }
 
 /** The encoded form of a state with everything that is derived from it. */
-export function seal(
-  key: SipKey,
-  state: KeyState,
-  sole: ReadonlySet<WriteId>,
-): Pick<Row, 'state' | 'digest' | 'sole'> {
-  return { state: encodeState(state), digest: latin1(digestOf(key, state)), sole: soleMask(state, sole) };
+export function seal(key: SipKey, state: KeyState, sole: WriteIds): Pick<Row, 'state' | 'digest' | 'sole'> {
+  const { bytes, digest } = encodeWithDigest(key, state);
+  return { state: bytes, digest: latin1(digest), sole: soleMask(state, sole) };
 }
 
-function soleMask(state: KeyState, sole: ReadonlySet<WriteId>): number {
-  if (sole.size === 0) return 0;
+function soleMask({ siblings }: KeyState, sole: WriteIds): number {
   let mask = 0;
-  state.siblings.slice(0, 32).forEach((sibling, i) => {
-    if (sole.has(sibling.writeId)) mask |= 1 << i;
-  });
+  for (let i = 0; i < siblings.length && i < 32; i++) {
+    if (sole.has((siblings[i] as Sibling).writeId)) mask |= 1 << i;
+  }
   return mask >>> 0;
 }
 

@@ -60,7 +60,8 @@ function checksum(prefix: number, bytes: Uint8Array): number {
 }
 
 export function withEntry(entries: readonly ChainEntry[], entry: ChainEntry): readonly ChainEntry[] {
-  return [...withoutKey(entries, entry.key), entry].toSorted((a, b) => Buffer.compare(a.key, b.key));
+  const others = withoutKey(entries, entry.key);
+  return others.length === 0 ? [entry] : [...others, entry].toSorted((a, b) => Buffer.compare(a.key, b.key));
 }
 
 export function withoutKey(entries: readonly ChainEntry[], key: Uint8Array): readonly ChainEntry[] {
