@@ -24,10 +24,10 @@ function linksOf(page: string): readonly Link[] {
   });
 }
 
-/** The titles in a test file: whatever is a string and followed by a comma, with anything in place of `${}` and `%s`. */
+/** The titles in a test file: whatever is a string and the first of several arguments, with anything in place of `${}` and `%s`. */
 function titlesOf(testFile: string): readonly RegExp[] {
   const source = readFileSync(join(ROOT, testFile), 'utf8');
-  return [...source.matchAll(/(['"`])((?:\\.|(?!\1)[^\\\n])+)\1,/g)].map(([, , title = '']) => {
+  return [...source.matchAll(/\(\s*(['"`])((?:\\.|(?!\1)[^\\\n])+)\1,/g)].map(([, , title = '']) => {
     const exact = title.replaceAll(/\\(.)/g, '$1').split(/\$\{[^}]*\}|%[sij]/);
     return new RegExp(`^${exact.map((text) => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('.+')}$`);
   });
