@@ -1,5 +1,5 @@
 import type { HostEffect, HostEvent } from '@circlet/shared/host/host.ts';
-import type { Address, Notice } from '@circlet/shared/machine.ts';
+import type { Address, Notice, Now } from '@circlet/shared/machine.ts';
 import type { SwimTimer } from '@circlet/shared/membership/contract.ts';
 import type { Message } from '@circlet/shared/protocol/message.ts';
 
@@ -11,6 +11,12 @@ export type StorageTimer =
 
 export type StorageEvent = HostEvent<StorageTimer>;
 export type StorageEffect = HostEffect<StorageTimer, never>;
+
+/** The event that is being handled: when it came, and what comes of it. */
+export interface Turn {
+  readonly now: Now;
+  readonly effects: StorageEffect[];
+}
 
 export function send(to: Address, message: Message): StorageEffect {
   return { kind: 'send', to, message };

@@ -1,25 +1,19 @@
 import { assert } from '@circlet/shared/assert.ts';
-import { partsOf } from '@circlet/shared/causality/parts.ts';
-import { decodeState, digestOf, encodeState } from '@circlet/shared/causality/state-codec.ts';
-import { DecodeError, equalBytes, latin1 } from '@circlet/shared/codec/bytes.ts';
-import type { SipKey } from '@circlet/shared/hash/siphash.ts';
+import { DecodeError, equalBytes } from '@circlet/shared/codec/bytes.ts';
 import { EVERY_STORAGE, type Machine, type Now } from '@circlet/shared/machine.ts';
 import type { SwimEffect } from '@circlet/shared/membership/contract.ts';
 import { Swim } from '@circlet/shared/membership/swim.ts';
 import { Prng } from '@circlet/shared/prng.ts';
 import { addressOf, type FrameHeader } from '@circlet/shared/protocol/frame.ts';
-import { CLOCK_ERROR_MS, STATE_PART_BYTES_MAX, TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
+import { CLOCK_ERROR_MS, TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
 import {
   isReplicaRequest,
   type Message,
   type MessageOf,
   type ReplicaRequest,
 } from '@circlet/shared/protocol/message.ts';
-import type { HintPage } from '@circlet/shared/protocol/hint.ts';
-import { NO_DIGEST, NO_STATE, type RefusalReason } from '@circlet/shared/protocol/replica.ts';
+import type { RefusalReason } from '@circlet/shared/protocol/replica.ts';
 import type { FoundingConfig } from '@circlet/shared/ring/founding.ts';
-import { checkFullKey, type FullKey } from '@circlet/shared/ring/key.ts';
-import { positionOf, prefixOf, vnodeOf } from '@circlet/shared/ring/position.ts';
 import {
   decodeTopology,
   encodeTopology,
@@ -35,14 +29,14 @@ import {
   type StorageEvent,
   type StorageTimer,
   toPeer,
+  type Turn,
 } from './effects.ts';
 import { Founding, FoundingRefused } from './founding.ts';
 import { fromWire, toWire } from './gossip.ts';
+import { HintExchange, isHintMessage } from './hint-exchange.ts';
 import { HintLedger } from './hint-ledger.ts';
-import { HintPulls } from './hint-pull.ts';
-import { type Before, lead, mergeInto, type Minter } from './replica.ts';
-import { decodeRow, encodeRow, type Row } from './row.ts';
-import type { Locator, Lookup, Store } from './store.ts';
+import { refuse, Replicas, type ReplicasOptions } from './replicas.ts';
+import type { Store } from './store.ts';
 
 /**
  * The storage pod's machine: replicas, hints, gossip and the way into a cluster.
@@ -52,18 +46,12 @@ import type { Locator, Lookup, Store } from './store.ts';
  * Only a ready node answers reads and writes. What must survive a crash is in the store before the effects of a turn
  * are performed; everything else here can be lost and is found again (protocol.md, rule 20).
  */
-export interface NodeOptions {
-  readonly name: string;
-  readonly boot: string;
+export interface NodeOptions extends ReplicasOptions {
   readonly cluster: string;
-  readonly clusterKey: SipKey;
-  readonly store: Store;
   /** Seeds gossip's choices. */
   readonly seed: number;
   /** The configured initial members; undefined for a pod that can only join. */
   readonly founding: FoundingConfig | undefined;
-  /** Hints held before this node answers `busy` to further ones (protocol.md, rule 6). */
-  readonly hintKeysMax: number;
   readonly version: string;
 }
 
@@ -73,19 +61,19 @@ const ECHO_RETRY_MS = 100;
 /** A survivor of a whole-cluster outage must not wait for peers that are gone. */
 const PEER_ECHO_WAIT_MS = 2_000;
 
-export class StorageNode implements Machine<StorageEvent, StorageEffect> {
-  mutations = 0;
+export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
+  /** Of the event being handled; see `Turn`. */
+  now: Now = { monoMs: 0, wallMs: 0 };
+  effects: StorageEffect[] = [];
+  private changes = 0;
   private readonly options: NodeOptions;
   private readonly store: Store;
   private readonly swim: Swim;
-  private readonly pulls: HintPulls;
-  private effects: StorageEffect[] = [];
-  private now: Now = { monoMs: 0, wallMs: 0 };
+  private readonly replicas: Replicas;
+  private readonly exchange: HintExchange;
   private ring: Ring | undefined;
   private hints: HintLedger | undefined;
   private founding: Founding | undefined;
-  /** The last serial given to an actor in this life (law 3). */
-  private serial = 0;
   private busUp = false;
   /** When our own echo came back through the bus. */
   private echoedAtMs: number | undefined;
@@ -99,7 +87,8 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     this.store = options.store;
     const prng = new Prng(options.seed);
     this.swim = new Swim({ self: options.name, random: prng.next });
-    this.pulls = new HintPulls(Math.floor(prng.next() * 2 ** 40));
+    this.replicas = new Replicas(options);
+    this.exchange = new HintExchange(this.store, this.replicas, Math.floor(prng.next() * 2 ** 40));
   }
 
   handle(event: StorageEvent, now: Now): readonly StorageEffect[] {
@@ -116,7 +105,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
         this.timer(event.timer);
         break;
       case 'undelivered':
-        this.mutations++;
+        this.changes++;
         if (event.to.role === 'storage') this.gossip(this.swim.unreachable(event.to.name, now.monoMs));
         break;
       case 'bus':
@@ -124,6 +113,10 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
         break;
     }
     return this.effects;
+  }
+
+  get mutations(): number {
+    return this.changes + this.replicas.mutations;
   }
 
   /** For the health endpoint and `echoed`. */
@@ -152,7 +145,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
   // ---- coming up ----
 
   private start(): void {
-    this.mutations++;
+    this.changes++;
     const stored = this.store.readMeta('topology');
     if (stored === undefined) {
       this.effects.push({ kind: 'epoch', epoch: 0, topology: NO_TOPOLOGY });
@@ -194,12 +187,14 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
 
   /** Takes a topology for good: in the store with this turn's commit, in frames from then on. */
   private adopt(topology: Topology): void {
-    this.mutations++;
+    this.changes++;
     const ring = new Ring(topology, this.options.clusterKey);
     if (this.ring?.digest !== ring.digest) this.store.writeMeta('topology', ring.bytes);
     this.ring = ring;
     this.founding = undefined;
     this.hints = new HintLedger(this.store, ring);
+    this.replicas.adopt(ring, this.hints);
+    this.exchange.adopt(this.hints);
     this.effects.push({ kind: 'epoch', epoch: topology.epoch, topology: ring.digest });
     const { name } = this.options;
     this.effects.push(
@@ -218,7 +213,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
   }
 
   private bus(up: boolean): void {
-    this.mutations++;
+    this.changes++;
     this.busUp = up;
     this.echoedAtMs = undefined;
     this.peerHeard = false;
@@ -244,7 +239,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
   }
 
   private timer(timer: StorageTimer): void {
-    this.mutations++;
+    this.changes++;
     switch (timer.kind) {
       case 'swim':
         this.gossip(this.swim.timer(timer.timer, this.now.monoMs));
@@ -260,7 +255,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
         this.observeReadiness();
         break;
       case 'hints':
-        this.offerHints();
+        if (this.readiness.ready) this.exchange.offerAll(this, (name) => this.swim.status(name) === 'alive');
         this.effects.push(after(HINT_OFFER_MS, { kind: 'hints' }));
         break;
     }
@@ -277,7 +272,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
           break;
         case 'changed':
           this.effects.push(notice('info', 'member_changed', { member: effect.name, status: effect.status }));
-          if (effect.status === 'alive') this.offerHintsTo(effect.name);
+          if (effect.status === 'alive') this.exchange.offer(this, effect.name);
           break;
         case 'notice':
           this.effects.push(notice('warn', 'bad_gossip', { from: effect.from, reason: effect.notice }));
@@ -306,7 +301,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
       this.effects.push(notice('warn', 'unexpected_message', { kind: message.kind, from: from.name }));
       return;
     }
-    this.mutations++;
+    this.changes++;
     if (from.name === this.options.name) {
       // Somebody else answered what this life asked; an answer to an earlier life only comes late.
       const isClone = from.boot !== this.options.boot && from.toBoot === this.options.boot;
@@ -342,40 +337,16 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     if (!this.sameEpoch(from)) return;
     this.peerHeard = true;
     this.observeReadiness();
-    switch (message.kind) {
-      case 'swim': {
-        const inner = fromWire(message);
-        if (inner !== undefined) this.gossip(this.swim.receive(from.name, inner, this.now.monoMs));
+    if (message.kind === 'swim') {
+      const inner = fromWire(message);
+      if (inner !== undefined) this.gossip(this.swim.receive(from.name, inner, this.now.monoMs));
+    } else if (isHintMessage(message)) {
+      // What a disk outside the topology covers is worth nothing to the slot (rules 6 and 11).
+      if (message.kind === 'hintOffer' && !(this.isMember && this.ring?.member(from.name) !== undefined))
         return;
-      }
-      case 'hintOffer': {
-        // What a disk outside the topology covers is worth nothing to the slot (rules 6 and 11).
-        if (!this.isMember || this.ring?.member(from.name) === undefined) return;
-        const pull = this.pulls.offered(from.name, message.keys, this.now.monoMs);
-        if (pull !== undefined) this.effects.push(toPeer(from.name, { kind: 'hintPull', ...pull }));
-        return;
-      }
-      case 'hintPull': {
-        const after_ = message.after;
-        if (after_.length > 0) checkFullKey(after_);
-        for (const page of this.hints?.page(from.name, after_) ?? []) {
-          this.effects.push(toPeer(from.name, { kind: 'hintPage', id: message.id, ...page }));
-        }
-        return;
-      }
-      case 'hintPage':
-        this.takeHints(from, message);
-        return;
-      case 'hintAck':
-        // Discharging writes: on a full disk it would discard this machine, and the reads with it. It is offered anew.
-        if (this.store.readOnly) return;
-        for (const { key, digest } of message.entries) this.hints?.discharge(from.name, key, digest);
-        if (this.hints?.owedToNode(from.name) === 0) {
-          this.effects.push(toPeer(from.name, { kind: 'hintOffer', keys: 0 }));
-        }
-        return;
-      default:
-        this.effects.push(notice('warn', 'unexpected_message', { kind: message.kind, from: from.name }));
+      this.exchange.receive(this, from.name, message);
+    } else {
+      this.effects.push(notice('warn', 'unexpected_message', { kind: message.kind, from: from.name }));
     }
   }
 
@@ -469,19 +440,8 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
 
   private replicaRequest(from: FrameHeader, message: ReplicaRequest): void {
     const reason = this.reasonToRefuse(from, message);
-    if (reason !== undefined) {
-      this.refuse(from, message, reason);
-      return;
-    }
-    try {
-      checkFullKey(message.key);
-      if (message.kind === 'read') this.read(from, message);
-      else if (message.kind === 'merge') this.merge(from, message);
-      else this.lead(from, message);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      this.effects.push(notice('warn', 'bad_state', { from: from.name, reason: error.message }));
-    }
+    if (reason === undefined) this.replicas.serve(this, from, message, this.exchange.owedBy(this));
+    else refuse(this, from, message, reason);
   }
 
   private reasonToRefuse(from: FrameHeader, message: ReplicaRequest): RefusalReason | undefined {
@@ -495,229 +455,4 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect> {
     if (this.store.readOnly) return 'read_only';
     return undefined;
   }
-
-  private refuse(to: FrameHeader, { id }: ReplicaRequest, reason: RefusalReason): void {
-    const monoMs = Math.floor(this.now.monoMs);
-    this.effects.push(send(addressOf(to), { kind: 'refused', id, reason, monoMs }));
-    this.effects.push(notice('debug', 'request_refused', { reason }));
-  }
-
-  private read(from: FrameHeader, message: MessageOf<'read'>): void {
-    const { at, isOwner } = this.place(message.key);
-    const answer = {
-      kind: 'found' as const,
-      id: message.id,
-      as: isOwner ? ('owner' as const) : ('holder' as const),
-      what: 'absent' as const,
-      digest: NO_DIGEST,
-      sole: 0,
-      part: 0,
-      parts: 1,
-      state: NO_STATE,
-      owedBy: isOwner ? this.pulls.owedBy(this.now.monoMs) : [],
-    };
-    const reply = (fields: Partial<MessageOf<'found'>>) =>
-      this.effects.push(send(addressOf(from), { ...answer, ...fields }));
-    const row = this.before(this.store.get(isOwner ? 'rows' : 'hints', at));
-    if (row === undefined) {
-      reply(isOwner ? {} : { as: 'stranger' });
-    } else if (row === 'corrupt' || row.suspectSince !== undefined) {
-      this.effects.push(notice('alarm', 'row_suspect', { table: isOwner ? 'rows' : 'hints' }));
-      reply({ what: 'suspect' });
-    } else if (message.want === 'digest') {
-      reply({ what: 'digest', digest: row.digest, sole: row.sole });
-    } else {
-      const states = inParts(row.state);
-      states.forEach((state, part) => {
-        reply({ what: 'state', digest: row.digest, sole: row.sole, part, parts: states.length, state });
-      });
-    }
-  }
-
-  private lead(from: FrameHeader, message: MessageOf<'lead'>): void {
-    const { at, isOwner } = this.place(message.key);
-    const lookup = this.store.get(isOwner ? 'rows' : 'hints', at);
-    const before = this.before(lookup);
-    const owed = isOwner ? 0 : this.slotsOwed(message, before);
-    const barred = this.barred(isOwner, message, before);
-    if (barred !== undefined) {
-      this.refuse(from, message, barred);
-      return;
-    }
-    const result = lead(before, message, this.minter, { owed, wallMs: this.now.wallMs });
-    if (result.kind === 'refused') {
-      this.refuse(from, message, result.reason);
-      return;
-    }
-    this.mutations++;
-    this.serial = result.serial;
-    if (result.row !== undefined) this.write(isOwner, at, before, result.row);
-    else if (!isOwner) this.oweMore(at, before, owed);
-    this.alarmOnDoubleDots(result.doubleDots);
-    const led = {
-      kind: 'led' as const,
-      id: message.id,
-      outcome: result.outcome,
-      dots: result.dots,
-      writtenAtMs: result.writtenAtMs,
-    };
-    const states = result.outcome === 'closed' && isRow(before) ? inParts(before.state) : [NO_STATE];
-    states.forEach((state, part) => {
-      this.effects.push(send(addressOf(from), { ...led, part, parts: states.length, state }));
-    });
-  }
-
-  private merge(from: FrameHeader, message: MessageOf<'merge'>): void {
-    const { at, isOwner } = this.place(message.key);
-    const before = this.before(this.store.get(isOwner ? 'rows' : 'hints', at));
-    const owed = isOwner ? 0 : this.slotsOwed(message, before);
-    const barred = this.barred(isOwner, message, before);
-    if (barred !== undefined) {
-      this.refuse(from, message, barred);
-      return;
-    }
-    const incoming = decodeState(message.state);
-    const hinting = { owed, wallMs: this.now.wallMs };
-    const part = { state: incoming, requires: message.requires };
-    // The deadline is that of the read which asked the others: so long before it at most was it begun.
-    const readMs = message.deadlineMs - TIMEOUT_MS_MAX - CLOCK_ERROR_MS;
-    const othersReadMs = message.heals ? readMs : undefined;
-    const result = mergeInto(before, part, message.sole, othersReadMs, this.minter, hinting);
-    if (result.kind === 'clone') {
-      this.effects.push(notice('alarm', 'identity_clone', { name: this.options.name }));
-      this.refuse(from, message, 'internal');
-      return;
-    }
-    if (result.kind === 'incomplete') {
-      this.refuse(from, message, 'incomplete');
-      return;
-    }
-    if (result.kind === 'overfull') throw new DecodeError('too many dots of one write');
-    this.mutations++;
-    if (result.row !== undefined) this.write(isOwner, at, before, result.row);
-    this.alarmOnDoubleDots(result.doubleDots);
-    this.effects.push(send(addressOf(from), { kind: 'merged', id: message.id }));
-  }
-
-  /** Why a write may not be taken here, whatever it says. */
-  private barred(
-    isOwner: boolean,
-    { owedSlots }: MessageOf<'lead'> | MessageOf<'merge'>,
-    before: Before,
-  ): RefusalReason | undefined {
-    if (isOwner) return undefined;
-    if (owedSlots === 0 || (owedSlots & ~this.allSlots) !== 0) return 'not_owner';
-    const full = (this.hints?.held ?? 0) >= this.options.hintKeysMax;
-    return full && before === undefined ? 'busy' : undefined;
-  }
-
-  /** A hint whose row is damaged no longer says whom it was owed to: what replaces it is owed to everybody. */
-  private slotsOwed({ owedSlots }: MessageOf<'lead'> | MessageOf<'merge'>, before: Before): number {
-    return before === 'corrupt' ? this.allSlots : owedSlots;
-  }
-
-  /** One bit for each owner that every vnode has. */
-  private get allSlots(): number {
-    return 2 ** (this.ring?.owners(0).length ?? 0) - 1;
-  }
-
-  /** A twin attempt that found its write held here still stands in for its slots. */
-  private oweMore(at: Locator, before: Before, owed: number): void {
-    if (!isRow(before) || (before.owed | owed) === before.owed) return;
-    this.write(false, at, before, { ...before, owed: before.owed | owed });
-  }
-
-  private write(isOwner: boolean, at: Locator, before: Before, row: Row): void {
-    if (isOwner) {
-      this.store.put('rows', at, encodeRow(row));
-    } else {
-      assert(this.hints !== undefined, 'a ready node has a hint ledger');
-      this.hints.put(at, before, row);
-    }
-  }
-
-  private before(lookup: Lookup): Before {
-    if (lookup.kind === 'absent') return undefined;
-    return lookup.kind === 'corrupt' ? 'corrupt' : decodeRow(lookup.value);
-  }
-
-  private place(key: FullKey): { readonly at: Locator; readonly isOwner: boolean } {
-    assert(this.ring !== undefined, 'a ready node has a ring');
-    const position = positionOf(key);
-    const isOwner = this.ring.slotOf(vnodeOf(position, this.ring.vnodes), this.options.name) >= 0;
-    return { at: { prefix: prefixOf(position), key }, isOwner };
-  }
-
-  private get minter(): Minter {
-    const { name, boot, clusterKey } = this.options;
-    return { node: name, boot, digestKey: clusterKey, serial: this.serial, monoMs: this.now.monoMs };
-  }
-
-  private alarmOnDoubleDots(doubleDots: number): void {
-    if (doubleDots > 0) this.effects.push(notice('alarm', 'dot_issued_twice', { dots: doubleDots }));
-  }
-
-  // ---- hints ----
-
-  private offerHints(): void {
-    if (this.hints === undefined || !this.readiness.ready) return;
-    this.hints.observeAges();
-    for (const { target } of this.hints.owed()) this.offerHintsTo(target);
-  }
-
-  private offerHintsTo(target: string): void {
-    const keys = this.hints?.owedToNode(target) ?? 0;
-    if (keys === 0 || this.store.readOnly || this.swim.status(target) !== 'alive') return;
-    this.effects.push(toPeer(target, { kind: 'hintOffer', keys }));
-  }
-
-  private takeHints(from: FrameHeader, page: MessageOf<'hintPage'>): void {
-    if (!this.pulls.expects(from.name, page) || this.store.readOnly) return;
-    const decoded = page.entries.flatMap((entry) => this.readHint(from, entry) ?? []);
-    const taken: HintPage['entries'][number][] = [];
-    for (const { entry, at, part } of decoded) {
-      const before = this.before(this.store.get('rows', at));
-      const result = mergeInto(before, part, entry.sole, undefined, this.minter, { owed: 0, wallMs: 0 });
-      if (result.kind === 'clone') {
-        this.effects.push(notice('alarm', 'identity_clone', { name: this.options.name }));
-        return;
-      }
-      if (result.kind !== 'merged') continue;
-      if (result.row !== undefined) this.write(true, at, before, result.row);
-      this.alarmOnDoubleDots(result.doubleDots);
-      taken.push(entry);
-    }
-    const { ack, pull } = this.pulls.merged(from.name, page, taken, this.now.monoMs);
-    if (ack.entries.length > 0) this.effects.push(toPeer(from.name, { kind: 'hintAck', ...ack }));
-    if (pull !== undefined) this.effects.push(toPeer(from.name, { kind: 'hintPull', ...pull }));
-  }
-
-  /** Undefined for an entry that is not what it should be: it stays with its holder, and the others are taken. */
-  private readHint(from: FrameHeader, entry: HintPage['entries'][number]) {
-    try {
-      checkFullKey(entry.key);
-      const { at, isOwner } = this.place(entry.key);
-      if (!isOwner) throw new DecodeError('a hint for a key that is not ours');
-      const state = decodeState(entry.state);
-      // What is acknowledged is the digest: it must be this state's.
-      if (entry.parts === 1 && latin1(digestOf(this.options.clusterKey, state)) !== entry.digest) {
-        throw new DecodeError('a hint that is not what its digest says');
-      }
-      return { entry, at, part: { state, requires: entry.requires } };
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      this.effects.push(notice('warn', 'bad_hint', { from: from.name, reason: error.message }));
-      return undefined;
-    }
-  }
-}
-
-function isRow(before: Before): before is Row {
-  return before !== undefined && before !== 'corrupt';
-}
-
-/** The state as it is when it fits a frame, else in parts for a coordinator that assembles them (rule 3). */
-function inParts(state: Uint8Array): readonly Uint8Array[] {
-  if (state.length <= STATE_PART_BYTES_MAX) return [state];
-  return partsOf(decodeState(state), STATE_PART_BYTES_MAX).map((part) => encodeState(part.state));
 }

@@ -1,0 +1,276 @@
+import { assert } from '@circlet/shared/assert.ts';
+import { partsOf } from '@circlet/shared/causality/parts.ts';
+import { decodeState, digestOf, encodeState } from '@circlet/shared/causality/state-codec.ts';
+import { DecodeError, latin1 } from '@circlet/shared/codec/bytes.ts';
+import type { SipKey } from '@circlet/shared/hash/siphash.ts';
+import { addressOf, type FrameHeader } from '@circlet/shared/protocol/frame.ts';
+import type { HintPage } from '@circlet/shared/protocol/hint.ts';
+import { CLOCK_ERROR_MS, STATE_PART_BYTES_MAX, TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
+import type { MessageOf, ReplicaRequest } from '@circlet/shared/protocol/message.ts';
+import { NO_DIGEST, NO_STATE, type RefusalReason } from '@circlet/shared/protocol/replica.ts';
+import { checkFullKey, type FullKey } from '@circlet/shared/ring/key.ts';
+import { positionOf, prefixOf, vnodeOf } from '@circlet/shared/ring/position.ts';
+import type { Ring } from '@circlet/shared/ring/topology.ts';
+import { notice, send, type Turn } from './effects.ts';
+import type { HintLedger } from './hint-ledger.ts';
+import { type Before, lead, mergeInto, type Minter } from './replica.ts';
+import { decodeRow, encodeRow, type Row } from './row.ts';
+import type { Locator, Lookup, Store } from './store.ts';
+
+/**
+ * The replicas of one node in one topology after the other: places a key, applies the rules of `replica.ts` to its row, and
+ * answers. A key that this node owns is in `rows`; of any other it can hold a hint.
+ */
+export interface ReplicasOptions {
+  readonly name: string;
+  readonly boot: string;
+  readonly clusterKey: SipKey;
+  readonly store: Store;
+  /** Hints held before this node answers `busy` to further ones (protocol.md, rule 6). */
+  readonly hintKeysMax: number;
+}
+
+export class Replicas {
+  /** Writes so far; see `Machine`. */
+  mutations = 0;
+  private readonly options: ReplicasOptions;
+  private readonly store: Store;
+  private ring: Ring | undefined;
+  private hints: HintLedger | undefined;
+  /** The last serial given to an actor in this life (law 3). */
+  private serial = 0;
+
+  constructor(options: ReplicasOptions) {
+    this.options = options;
+    this.store = options.store;
+  }
+
+  adopt(ring: Ring, hints: HintLedger): void {
+    this.ring = ring;
+    this.hints = hints;
+  }
+
+  /** Does what is asked, of a node that is ready. `owedBy` hold writes that this node owns and may not have. */
+  serve(turn: Turn, from: FrameHeader, message: ReplicaRequest, owedBy: readonly string[]): void {
+    try {
+      checkFullKey(message.key);
+      if (message.kind === 'read') this.read(turn, from, message, owedBy);
+      else if (message.kind === 'merge') this.merge(turn, from, message);
+      else this.lead(turn, from, message);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      turn.effects.push(notice('warn', 'bad_state', { from: from.name, reason: error.message }));
+    }
+  }
+
+  private read(turn: Turn, from: FrameHeader, message: MessageOf<'read'>, owedBy: readonly string[]): void {
+    const { at, isOwner } = this.place(message.key);
+    const answer = {
+      kind: 'found' as const,
+      id: message.id,
+      as: isOwner ? ('owner' as const) : ('holder' as const),
+      what: 'absent' as const,
+      digest: NO_DIGEST,
+      sole: 0,
+      part: 0,
+      parts: 1,
+      state: NO_STATE,
+      owedBy: isOwner ? owedBy : [],
+    };
+    const reply = (fields: Partial<MessageOf<'found'>>) =>
+      turn.effects.push(send(addressOf(from), { ...answer, ...fields }));
+    const row = this.before(this.store.get(isOwner ? 'rows' : 'hints', at));
+    if (row === undefined) {
+      reply(isOwner ? {} : { as: 'stranger' });
+    } else if (row === 'corrupt' || row.suspectSince !== undefined) {
+      turn.effects.push(notice('alarm', 'row_suspect', { table: isOwner ? 'rows' : 'hints' }));
+      reply({ what: 'suspect' });
+    } else if (message.want === 'digest') {
+      reply({ what: 'digest', digest: row.digest, sole: row.sole });
+    } else {
+      const states = inParts(row.state);
+      states.forEach((state, part) => {
+        reply({ what: 'state', digest: row.digest, sole: row.sole, part, parts: states.length, state });
+      });
+    }
+  }
+
+  private lead(turn: Turn, from: FrameHeader, message: MessageOf<'lead'>): void {
+    const { at, isOwner } = this.place(message.key);
+    const lookup = this.store.get(isOwner ? 'rows' : 'hints', at);
+    const before = this.before(lookup);
+    const owed = isOwner ? 0 : this.slotsOwed(message, before);
+    const barred = this.barred(isOwner, message, before);
+    if (barred !== undefined) {
+      refuse(turn, from, message, barred);
+      return;
+    }
+    const result = lead(before, message, this.minter(turn), { owed, wallMs: turn.now.wallMs });
+    if (result.kind === 'refused') {
+      refuse(turn, from, message, result.reason);
+      return;
+    }
+    this.mutations++;
+    this.serial = result.serial;
+    if (result.row !== undefined) this.write(isOwner, at, before, result.row);
+    else if (!isOwner) this.oweMore(at, before, owed);
+    alarmOnDoubleDots(turn, result.doubleDots);
+    const led = {
+      kind: 'led' as const,
+      id: message.id,
+      outcome: result.outcome,
+      dots: result.dots,
+      writtenAtMs: result.writtenAtMs,
+    };
+    const states = result.outcome === 'closed' && isRow(before) ? inParts(before.state) : [NO_STATE];
+    states.forEach((state, part) => {
+      turn.effects.push(send(addressOf(from), { ...led, part, parts: states.length, state }));
+    });
+  }
+
+  private merge(turn: Turn, from: FrameHeader, message: MessageOf<'merge'>): void {
+    const { at, isOwner } = this.place(message.key);
+    const before = this.before(this.store.get(isOwner ? 'rows' : 'hints', at));
+    const owed = isOwner ? 0 : this.slotsOwed(message, before);
+    const barred = this.barred(isOwner, message, before);
+    if (barred !== undefined) {
+      refuse(turn, from, message, barred);
+      return;
+    }
+    const incoming = decodeState(message.state);
+    const hinting = { owed, wallMs: turn.now.wallMs };
+    const part = { state: incoming, requires: message.requires };
+    // The deadline is that of the read which asked the others: so long before it at most was it begun.
+    const readMs = message.deadlineMs - TIMEOUT_MS_MAX - CLOCK_ERROR_MS;
+    const othersReadMs = message.heals ? readMs : undefined;
+    const result = mergeInto(before, part, message.sole, othersReadMs, this.minter(turn), hinting);
+    if (result.kind === 'clone') {
+      turn.effects.push(notice('alarm', 'identity_clone', { name: this.options.name }));
+      refuse(turn, from, message, 'internal');
+      return;
+    }
+    if (result.kind === 'incomplete') {
+      refuse(turn, from, message, 'incomplete');
+      return;
+    }
+    if (result.kind === 'overfull') throw new DecodeError('too many dots of one write');
+    this.mutations++;
+    if (result.row !== undefined) this.write(isOwner, at, before, result.row);
+    alarmOnDoubleDots(turn, result.doubleDots);
+    turn.effects.push(send(addressOf(from), { kind: 'merged', id: message.id }));
+  }
+
+  /** Merges hints that another node held for this one: those of them that are here now; undefined when nothing counts. */
+  takeHints(turn: Turn, from: string, entries: HintPage['entries']): HintPage['entries'] | undefined {
+    const decoded = entries.flatMap((entry) => this.readHint(turn, from, entry) ?? []);
+    const taken: HintPage['entries'][number][] = [];
+    for (const { entry, at, part } of decoded) {
+      const before = this.before(this.store.get('rows', at));
+      const hinting = { owed: 0, wallMs: 0 };
+      const result = mergeInto(before, part, entry.sole, undefined, this.minter(turn), hinting);
+      if (result.kind === 'clone') {
+        turn.effects.push(notice('alarm', 'identity_clone', { name: this.options.name }));
+        return undefined;
+      }
+      if (result.kind !== 'merged') continue;
+      if (result.row !== undefined) this.write(true, at, before, result.row);
+      alarmOnDoubleDots(turn, result.doubleDots);
+      taken.push(entry);
+    }
+    return taken;
+  }
+
+  /** Undefined for an entry that is not what it should be: it stays with its holder, and the others are taken. */
+  private readHint(turn: Turn, from: string, entry: HintPage['entries'][number]) {
+    try {
+      checkFullKey(entry.key);
+      const { at, isOwner } = this.place(entry.key);
+      if (!isOwner) throw new DecodeError('a hint for a key that is not ours');
+      const state = decodeState(entry.state);
+      // What is acknowledged is the digest: it must be this state's.
+      if (entry.parts === 1 && latin1(digestOf(this.options.clusterKey, state)) !== entry.digest) {
+        throw new DecodeError('a hint that is not what its digest says');
+      }
+      return { entry, at, part: { state, requires: entry.requires } };
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      turn.effects.push(notice('warn', 'bad_hint', { from, reason: error.message }));
+      return undefined;
+    }
+  }
+
+  /** Why a write may not be taken here, whatever it says. */
+  private barred(
+    isOwner: boolean,
+    { owedSlots }: MessageOf<'lead'> | MessageOf<'merge'>,
+    before: Before,
+  ): RefusalReason | undefined {
+    if (isOwner) return undefined;
+    if (owedSlots === 0 || (owedSlots & ~this.allSlots) !== 0) return 'not_owner';
+    const full = (this.hints?.held ?? 0) >= this.options.hintKeysMax;
+    return full && before === undefined ? 'busy' : undefined;
+  }
+
+  /** A hint whose row is damaged no longer says whom it was owed to: what replaces it is owed to everybody. */
+  private slotsOwed({ owedSlots }: MessageOf<'lead'> | MessageOf<'merge'>, before: Before): number {
+    return before === 'corrupt' ? this.allSlots : owedSlots;
+  }
+
+  /** One bit for each owner that every vnode has. */
+  private get allSlots(): number {
+    return 2 ** (this.ring?.owners(0).length ?? 0) - 1;
+  }
+
+  /** A twin attempt that found its write held here still stands in for its slots. */
+  private oweMore(at: Locator, before: Before, owed: number): void {
+    if (!isRow(before) || (before.owed | owed) === before.owed) return;
+    this.write(false, at, before, { ...before, owed: before.owed | owed });
+  }
+
+  private write(isOwner: boolean, at: Locator, before: Before, row: Row): void {
+    if (isOwner) {
+      this.store.put('rows', at, encodeRow(row));
+    } else {
+      assert(this.hints !== undefined, 'a ready node has a hint ledger');
+      this.hints.put(at, before, row);
+    }
+  }
+
+  private before(lookup: Lookup): Before {
+    if (lookup.kind === 'absent') return undefined;
+    return lookup.kind === 'corrupt' ? 'corrupt' : decodeRow(lookup.value);
+  }
+
+  private place(key: FullKey): { readonly at: Locator; readonly isOwner: boolean } {
+    assert(this.ring !== undefined, 'a ready node has a ring');
+    const position = positionOf(key);
+    const isOwner = this.ring.slotOf(vnodeOf(position, this.ring.vnodes), this.options.name) >= 0;
+    return { at: { prefix: prefixOf(position), key }, isOwner };
+  }
+
+  private minter({ now }: Turn): Minter {
+    const { name, boot, clusterKey } = this.options;
+    return { node: name, boot, digestKey: clusterKey, serial: this.serial, monoMs: now.monoMs };
+  }
+}
+
+/** Says no, with our clock: the sender may have it wrong (protocol.md, rule 15). */
+export function refuse(turn: Turn, to: FrameHeader, { id }: ReplicaRequest, reason: RefusalReason): void {
+  const monoMs = Math.floor(turn.now.monoMs);
+  turn.effects.push(send(addressOf(to), { kind: 'refused', id, reason, monoMs }));
+  turn.effects.push(notice('debug', 'request_refused', { reason }));
+}
+
+function alarmOnDoubleDots(turn: Turn, doubleDots: number): void {
+  if (doubleDots > 0) turn.effects.push(notice('alarm', 'dot_issued_twice', { dots: doubleDots }));
+}
+
+function isRow(before: Before): before is Row {
+  return before !== undefined && before !== 'corrupt';
+}
+
+/** The state as it is when it fits a frame, else in parts for a coordinator that assembles them (rule 3). */
+function inParts(state: Uint8Array): readonly Uint8Array[] {
+  if (state.length <= STATE_PART_BYTES_MAX) return [state];
+  return partsOf(decodeState(state), STATE_PART_BYTES_MAX).map((part) => encodeState(part.state));
+}
