@@ -16,6 +16,9 @@ const LADDER = {
   cluster: ['shared', 'otel', 'storage', 'coordinator'],
 } as const satisfies Record<string, readonly string[]>;
 
+/** Folders beside the workspaces, which are tools around the product. */
+const ROOT_FOLDERS = ['bench', 'scripts', 'examples', 'docs'];
+
 /** Law 1: the globals whose results depend on their arguments alone. */
 const PURE_GLOBALS = new Set(
   (
@@ -52,8 +55,13 @@ function ladder(workspace: keyof typeof LADDER): readonly Forbidden[] {
       message: `law 2: ${workspace} may import ${below.join(', ') || 'no other workspace'}`,
     },
     {
-      regex: `^(\\.{1,2}/)+(${all.join('|')})/`,
+      regex: `^\\..*/(${[...all, ...ROOT_FOLDERS].join('|')})/(src|bin)?`,
       message: 'law 2: another workspace is imported by its package name',
+    },
+    { regex: '^\\./(.*/)?\\.\\./', message: 'law 2: a path goes up first, or not at all' },
+    {
+      regex: '\\.(case|test)\\.ts$',
+      message: 'law 1: what tests share is allowed everything, so the product uses none of it',
     },
   ];
 }
@@ -128,6 +136,27 @@ export default defineConfig({
       rules: forbidImports(
         { regex: '^\\.\\./[^/]+$', message: 'law 2: an engine knows the Store port, not the pod around it' },
         ...ladder('storage'),
+      ),
+    },
+    {
+      files: ['coordinator/src/http/**/*.ts'],
+      rules: forbidImports(
+        {
+          regex: '^\\.\\./[^/]+$',
+          message: 'law 2: the HTTP layer knows the port of a coordinator, not the pod around it',
+        },
+        ...ladder('coordinator'),
+      ),
+    },
+    // Law 2: only the simulator imports both cores; whoever starts pods knows the pods.
+    {
+      files: ['cluster/src/**/*.ts'],
+      rules: forbidImports(
+        {
+          regex: '^@circlet/(storage|coordinator)/core/',
+          message: 'law 2: only the simulator imports the cores of both pods',
+        },
+        ...ladder('cluster'),
       ),
     },
     {

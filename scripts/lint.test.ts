@@ -74,6 +74,12 @@ it.each([
   ['coordinator/src/lint-probe.ts', '../../cluster/src/start.ts'],
   ['storage/src/lint-probe.ts', '../../shared/src/machine.ts'],
   ['storage/src/sqlite/lint-probe.ts', '../pod.ts'],
+  ['coordinator/src/http/lint-probe.ts', '../pod.ts'],
+  ['cluster/src/lint-probe.ts', '@circlet/storage/core/node.ts'],
+  ['storage/src/core/lint-probe.ts', './one-key.case.ts'],
+  ['storage/src/core/lint-probe.ts', './../sqlite/sqlite-store.ts'],
+  ['shared/src/lint-probe.ts', '../../bench/cpu.ts'],
+  ['shared/src/lint-probe.ts', './ring/../../../storage/src/pod.ts'],
 ])('law 2: %s may not import %s', (file, target) => {
   expect(lint(file, `import { x } from '${target}';\nexport const y = x;\n`)).toContain('law');
 });

@@ -98,6 +98,8 @@ it('"cluster up" says ready, writes cluster.json, and follows start, stop and ki
 
   const control = (verb: string, name: string) =>
     run(process.execPath, [CLUSTER, verb, name, '--data', data]);
+  // A second one would take its files away.
+  await expect(run(process.execPath, [CLUSTER, 'up', '--data', data])).rejects.toThrow('is up in');
   for (const [verb, name] of [
     ['kill', 'storage-1'],
     ['stop', 'storage-2'],

@@ -42,6 +42,16 @@ async function answer(line: string, run: (command: Command, name: string) => Pro
   }
 }
 
+/** Whether an `up` owns the directory: it alone keeps its socket open. */
+export function isUp(dataDir: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath(dataDir));
+    socket.on('connect', () => resolve(true));
+    socket.on('error', () => resolve(false));
+    socket.on('connect', () => socket.destroy());
+  });
+}
+
 /** Settles when the command is done; rejects with what is wrong. */
 export function sendControl(dataDir: string, command: Command, name: string): Promise<void> {
   return new Promise((resolve, reject) => {

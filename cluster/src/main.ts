@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { type Command as ControlCommand, sendControl, serveControl } from './control.ts';
+import { type Command as ControlCommand, isUp, sendControl, serveControl } from './control.ts';
 import { planLayout, PortTaken } from './layout.ts';
 import { findNatsServer, NATS_SERVER_MISSING } from './nats-server.ts';
 import { Supervisor } from './supervisor.ts';
@@ -26,6 +26,8 @@ async function up(options: UpOptions): Promise<void> {
   if (natsServer === undefined) throw new Error(NATS_SERVER_MISSING);
   const dataDir = resolve(options.data);
   mkdirSync(dataDir, { recursive: true });
+  if (await isUp(dataDir))
+    throw new Error(`a cluster is up in ${dataDir} already: end it first, or give another --data`);
   rmSync(resolve(dataDir, 'cluster.json'), { force: true });
   const supervisor = new Supervisor(await planLayout({ ...options, dataDir }), natsServer);
   process.once('exit', () => supervisor.killAll());

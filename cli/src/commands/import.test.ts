@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { appendFileSync, closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Ran, runCli, startCli, temporaryFolder } from '../cli.case.ts';
 import { FakeServer, VALUE_BYTES_MAX, problemBody } from '../fake-server.case.ts';
@@ -460,6 +460,17 @@ test.each([
 ])('%j cannot work, and says why', async (args, code, message) => {
   const ran = await runCli(['import', ...args]);
   expect([ran.code, ran.stderr]).toEqual([code, `circlet: ${message}\n`]);
+});
+
+test('--errors does not overwrite the input under another name', async () => {
+  const file = input('people.ndjson', people(3));
+  symlinkSync(file, folder.file('link.ndjson'));
+  const ran = await importFile(file, '--errors', folder.file('link.ndjson'));
+  expect([ran.code, ran.stderr]).toEqual([
+    2,
+    'circlet: --errors would overwrite the input. Name another file.\n',
+  ]);
+  expect(readFileSync(file, 'utf8').split('\n').length).toBe(4);
 });
 
 test('an empty file is an import of nothing', async () => {

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { nameFault } from '../client/names.ts';
@@ -173,9 +174,16 @@ function check(bucket: string, path: string, { batch, ifAbsent, errors }: Option
       '--batch and --if-absent exclude each other: a batch cannot ask for absence. Leave out one.',
     );
   }
-  if (errors !== undefined && path !== '-' && resolve(errors) === resolve(path)) {
+  if (errors !== undefined && path !== '-' && isSameFile(errors, path)) {
     throw usageFailure('--errors would overwrite the input. Name another file.');
   }
+}
+
+/** By whatever names: one of them may be a link. */
+function isSameFile(a: string, b: string): boolean {
+  const [left, right] = [a, b].map((path) => statSync(path, { throwIfNoEntry: false }));
+  if (left === undefined || right === undefined) return resolve(a) === resolve(b);
+  return left.dev === right.dev && left.ino === right.ino;
 }
 
 function readerFor(path: string, { key, value, format }: Options): RecordReader {
