@@ -140,6 +140,8 @@ it('keeps taking sloppy writes with two of three owners dead, and refuses strict
   });
   expect((await call('GET', `${url}/v1/kv/demo/dear`)).body.toString()).toBe('value 49');
 
+  // Figures are up to a second old: "none" could still be from before the writes.
+  await until('the hints are seen', async () => (await nodes(url)).some(({ hints }) => hints.held > 0));
   await cluster.supervisor.start(first);
   await cluster.supervisor.start(second);
   await until('every hint is delivered', async () =>
