@@ -340,6 +340,28 @@ describe('an inbox that is full', () => {
 });
 
 describe('undelivered', () => {
+  it('of a life that is over says nothing of what this one sent', () => {
+    const rig = new Rig().started();
+    const seen: unknown[] = [];
+    rig.script = (event, machine) => {
+      if (event.kind === 'undelivered') seen.push(event);
+      if (event.kind !== 'asked') return [];
+      if (event.id === 2) {
+        machine.mutations++;
+        throw new Error('half done');
+      }
+      return [{ kind: 'send', to: toP, message: echo(event.id) }];
+    };
+    for (const id of [1, 2, 3]) {
+      rig.host.deliver({ kind: 'asked', id });
+      rig.settle();
+    }
+    expect(rig.lives).toHaveLength(2);
+    rig.bus.undelivered(rig.frames[0]?.token ?? -1);
+    rig.settle();
+    expect(seen).toEqual([]);
+  });
+
   it('brings back whom the frame was for, and the requests in it', () => {
     const rig = new Rig().started();
     const seen: unknown[] = [];

@@ -223,7 +223,7 @@ export class Host<Event, Timer, Answer> {
     this.inboxBytes = 0;
     this.identity = { ...this.identity, boot: newBoot() };
     this.machine = build(this.identity.boot);
-    this.outbox = new Outbox(this.identity, this.options.transport);
+    this.outbox = new Outbox(this.identity, this.options.transport, this.outbox.next);
     this.options.discarded?.();
     this.deliver({ kind: 'start' });
     // The transport says it when it changes, not again for a machine that was not there.

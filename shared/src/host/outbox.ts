@@ -25,13 +25,17 @@ export class Outbox {
   private readonly spare: FrameBuilder[] = [];
   /** What was in the last frames, for when the bus says that one of them found nobody. */
   private readonly recent = Array.from<Sent | undefined>({ length: RECENT_FRAMES });
-  private next = 0;
   private epoch = 0;
   private topology = NO_TOPOLOGY;
 
-  constructor(identity: Identity, transport: Transport) {
+  /** The number of the next frame. The outbox of the next life goes on with it: see `constructor`. */
+  next: number;
+
+  /** A bus that says "nobody was there" says only a number: one of a life that is over must not mean a frame of this one. */
+  constructor(identity: Identity, transport: Transport, first = 0) {
     this.identity = identity;
     this.transport = transport;
+    this.next = first;
   }
 
   /** Frames name the epoch of the sender as it was when they were begun. */
