@@ -55,7 +55,7 @@ function ladder(workspace: keyof typeof LADDER): readonly Forbidden[] {
       message: `law 2: ${workspace} may import ${below.join(', ') || 'no other workspace'}`,
     },
     {
-      regex: `^\\..*/(${[...all, ...ROOT_FOLDERS].join('|')})/(src|bin)?`,
+      regex: `^\\..*/(${[...all, ...ROOT_FOLDERS].join('|')})/`,
       message: 'law 2: another workspace is imported by its package name',
     },
     { regex: '^\\./(.*/)?\\.\\./', message: 'law 2: a path goes up first, or not at all' },

@@ -46,9 +46,11 @@ async function answer(line: string, run: (command: Command, name: string) => Pro
 export function isUp(dataDir: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(socketPath(dataDir));
-    socket.on('connect', () => resolve(true));
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
     socket.on('error', () => resolve(false));
-    socket.on('connect', () => socket.destroy());
   });
 }
 

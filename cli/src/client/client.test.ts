@@ -219,11 +219,17 @@ test('a write whose answer is lost goes to the next coordinator only if it may b
   const pairAgain = new CircletClient({ urls: [fake.url, other.url] });
   await pairAgain.put('b', 'k', bytes('v'), { idempotencyKey: 'i' });
   expect(other.seen.length).toBe(1);
+  const deleting = new CircletClient({ urls: [fake.url, other.url] });
+  await expect(deleting.delete('b', 'k')).rejects.toThrow(LostAnswerError);
+  expect(other.seen.length).toBe(1);
+  const deletingAgain = new CircletClient({ urls: [fake.url, other.url] });
+  await deletingAgain.delete('b', 'k', { idempotencyKey: 'd' });
+  expect(other.seen.length).toBe(2);
   const third = new CircletClient({ urls: [fake.url, other.url] });
   await expect(
     third.put('b', 'k', bytes('v'), { idempotencyKey: 'j', ifAbsent: true }),
   ).rejects.toMatchObject({ outcome: 'unknown' });
-  for (const each of [pair, pairAgain, third]) each.close();
+  for (const each of [pair, pairAgain, deleting, deletingAgain, third]) each.close();
   await other.stop();
 });
 

@@ -12,9 +12,10 @@ import {
   parseHeaderText,
 } from '../settings.ts';
 import { onSignalSay } from '../signals.ts';
-import { sayError, writeJson } from '../terminal.ts';
+import { sayError } from '../terminal.ts';
 import { checkedName } from './names.ts';
 import { patiently } from './patience.ts';
+import { writeWritten } from './written.ts';
 
 interface Options extends GlobalOptions, QuorumOptions {
   readonly context?: string;
@@ -50,15 +51,7 @@ async function remove(bucket: string, key: string, options: Options): Promise<Ex
   const attempt = async () => await client.delete(bucket, key, { context: options.context, idempotencyKey });
   try {
     const deleted = await explaining(`delete ${name}`, patiently(attempt, options.retryFor), repeatHint);
-    if (options.o === 'json') {
-      await writeJson({
-        bucket,
-        key,
-        context: deleted.context ?? null,
-        etag: deleted.etag ?? null,
-        idempotencyKey,
-      });
-    }
+    if (options.o === 'json') await writeWritten(bucket, key, deleted, idempotencyKey);
     return EXIT.ok;
   } finally {
     client.close();

@@ -210,7 +210,7 @@ test('failed records: counted, told, kept with their reason, and importable agai
     'circlet: line 4: field "id" is missing, or is neither a string nor a number.\n',
   );
   expect(ran.stderr).toContain('circlet: cannot store line 3: value_too_large (413)');
-  expect(ran.stderr).toContain(`3 records of ${file} failed.`);
+  expect(ran.stderr).toContain(`3 records of ${file} failed. Run it again to try them again: `);
   expect(entriesIn(errors).toSorted((a, b) => a.line - b.line)).toMatchObject([
     { line: 2, record: 2, key: null, code: 'malformed', status: null, outcome: 'none', input: '{"id":' },
     {
@@ -460,6 +460,13 @@ test.each([
 ])('%j cannot work, and says why', async (args, code, message) => {
   const ran = await runCli(['import', ...args]);
   expect([ran.code, ran.stderr]).toEqual([code, `circlet: ${message}\n`]);
+});
+
+test('where every failed record is malformed, running it again as it is would not help', async () => {
+  const ran = await importFile(input('bad.ndjson', ['{"id":"a"}', '{"id":"b" "x"}']));
+  expect(ran.code).toBe(1);
+  expect(ran.stderr).toContain('1 record of ');
+  expect(ran.stderr).toContain(' failed. Correct them and run it again: ');
 });
 
 test('--errors does not overwrite the input under another name', async () => {

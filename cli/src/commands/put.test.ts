@@ -224,6 +224,19 @@ test('delete: once it is there, once it is not, and both succeed', async () => {
   });
 });
 
+test('a delete has an idempotency key, its own or the one that it is given, and tells it', async () => {
+  const keys = () => fake.seen.map((each) => each.headers['idempotency-key']);
+  const own = await runCli(['delete', '--url', fake.url, 'b', 'k', '-o', 'json']);
+  const { idempotencyKey }: { idempotencyKey: string } = JSON.parse(String(own.stdout));
+  await runCli(['delete', '--url', fake.url, 'b', 'k', '--idempotency-key', 'mine']);
+  expect(keys()).toEqual([idempotencyKey, 'mine']);
+
+  fake.trick = () => ({ kind: 'drop' });
+  const lost = await runCli(['delete', '--url', fake.url, 'b', 'k', '--idempotency-key', 'again']);
+  expect(lost.code).toBe(5);
+  expect(lost.stderr).toContain('Run it again with --idempotency-key again: ');
+});
+
 test('delete with a context leaves what that did not see', async () => {
   const { context }: { context: string } = JSON.parse(
     String((await put(['b', 'k', 'one', '-o', 'json'])).stdout),

@@ -17,9 +17,10 @@ import {
   parseMeta,
 } from '../settings.ts';
 import { onSignalSay } from '../signals.ts';
-import { sayError, writeJson } from '../terminal.ts';
+import { sayError } from '../terminal.ts';
 import { checkedName } from './names.ts';
 import { patiently } from './patience.ts';
+import { writeWritten } from './written.ts';
 
 interface Options extends GlobalOptions, QuorumOptions {
   readonly file?: string;
@@ -97,15 +98,7 @@ async function put(
   };
   try {
     const written = await explaining(`write ${name}`, patiently(attempt, options.retryFor), repeatHint);
-    if (options.o === 'json') {
-      await writeJson({
-        bucket,
-        key,
-        context: written.context ?? null,
-        etag: written.etag ?? null,
-        idempotencyKey,
-      });
-    }
+    if (options.o === 'json') await writeWritten(bucket, key, written, idempotencyKey);
     return EXIT.ok;
   } finally {
     client.close();

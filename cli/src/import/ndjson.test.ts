@@ -75,6 +75,12 @@ test('--value stores a field: text as text, anything else as JSON with its numbe
   expect(one('{"id":"a"}', { key: 'id', value: 'v' })).toBe('malformed: field "v" is missing');
 });
 
+test('what is wrong with a line names no second place: the line of the file is told already', () => {
+  const reason = one('{"id":"a" "b"}', { key: 'id' });
+  expect(reason).toMatch(/^malformed: not valid JSON: /);
+  expect(reason).not.toMatch(/line \d/);
+});
+
 test('bad lines fail alone, with their line number; blank ones are skipped', () => {
   const text = '{"id":"a"}\n\n{"id":\n  \n{"id":"b"}\n';
   const records = read([Buffer.from(text), Buffer.from([0xff, 0x0a])], { key: 'id' });

@@ -458,13 +458,17 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     // An earlier one was set after it.
     if (timer.atMs !== this.alarmMs) return;
     this.alarmMs = Number.POSITIVE_INFINITY;
-    for (const entry of this.operations.values().filter(({ wakeMs }) => wakeMs <= timer.atMs)) {
+    const due: UnderWay[] = [];
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const entry of this.operations.values()) {
+      if (entry.wakeMs <= timer.atMs) due.push(entry);
+      else nextMs = Math.min(nextMs, entry.wakeMs);
+    }
+    this.alarm(nextMs);
+    for (const entry of due) {
       entry.wakeMs = Number.POSITIVE_INFINITY;
       entry.operation.check(this);
     }
-    let nextMs = Number.POSITIVE_INFINITY;
-    for (const { wakeMs } of this.operations.values()) nextMs = Math.min(nextMs, wakeMs);
-    this.alarm(nextMs);
   }
 
   /**

@@ -16,10 +16,10 @@ export class InFlight<T extends { readonly id: number }> {
     return held?.id === id ? held : this.others.get(id);
   }
 
+  /** An id that is here already has to be deleted first. */
   set(item: T): void {
     const slot = item.id % SLOTS;
-    const held = this.table[slot];
-    if (held === undefined || held.id === item.id) this.table[slot] = item;
+    if (this.table[slot] === undefined) this.table[slot] = item;
     else this.others.set(item.id, item);
   }
 

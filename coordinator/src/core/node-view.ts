@@ -58,11 +58,11 @@ export class NodeView {
     );
   }
 
-  /** Skip it until an echo comes back. */
   get isMissing(): boolean {
     return this.missing;
   }
 
+  /** Skip it until an echo comes back. */
   undelivered(): void {
     this.missing = true;
   }

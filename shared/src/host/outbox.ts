@@ -28,10 +28,12 @@ export class Outbox {
   private epoch = 0;
   private topology = NO_TOPOLOGY;
 
-  /** The number of the next frame. The outbox of the next life goes on with it: see `constructor`. */
+  /**
+   * The number of the next frame. The outbox of the next life goes on with it: "nobody was there" comes back with nothing but
+   * a number, and one of a life that is over must not mean a frame of this one.
+   */
   next: number;
 
-  /** A bus that says "nobody was there" says only a number: one of a life that is over must not mean a frame of this one. */
   constructor(identity: Identity, transport: Transport, first = 0) {
     this.identity = identity;
     this.transport = transport;

@@ -1,15 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { MUTANTS } from './mutants.ts';
 
 /** `node --import .../inject.ts`: loads one file of the product with the bug that CIRCLET_MUTANT names. */
-export const ROOT = new URL('../../../', import.meta.url);
-
 const wanted = process.env['CIRCLET_MUTANT'];
 const mutant = MUTANTS.find(({ name }) => name === wanted);
 if (mutant === undefined) throw new Error(`there is no mutant "${wanted}"`);
-const mutated = pathToFileURL(fileURLToPath(new URL(mutant.file, ROOT))).href;
+const mutated = new URL(`../../../${mutant.file}`, import.meta.url).href;
 
 registerHooks({
   load: (url, context, next) => {

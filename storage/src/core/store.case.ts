@@ -273,6 +273,20 @@ export function conforms(engine: Engine): void {
     expect(store.readMeta('n')).toBeUndefined();
   });
 
+  it('a rollback undoes what the turn itself has read back, and a write after it begins from what was', () => {
+    const store = create();
+    put(store, 'rows', at(1, 'a'), 'kept');
+    store.begin();
+    store.put('rows', at(1, 'a'), bytes('undone'));
+    store.put('rows', at(1, 'b'), bytes('undone too'));
+    expect(store.get('rows', at(1, 'b'))).toEqual({ kind: 'found', value: bytes('undone too') });
+    store.rollback();
+    expect(store.get('rows', at(1, 'b'))).toEqual({ kind: 'absent' });
+    expect(store.get('rows', at(1, 'a'))).toEqual({ kind: 'found', value: bytes('kept') });
+    put(store, 'rows', at(1, 'c'), 'new');
+    expect(everything(store, 'rows', 10)).toEqual(['1 a=kept', '1 c=new']);
+  });
+
   it('a rollback undoes its own turn only, and the next turn works', () => {
     const store = create();
     put(store, 'rows', at(1), 'kept');
