@@ -7,11 +7,24 @@ export class Call {
   readonly askedMs: number;
   answer: Answer | undefined;
   answeredMs: number | undefined;
+  private readonly answered: (call: Call) => void;
 
-  constructor(coordinator: string, request: ClientRequest, askedMs: number) {
+  constructor(
+    coordinator: string,
+    request: ClientRequest,
+    askedMs: number,
+    answered: (call: Call) => void = () => undefined,
+  ) {
+    this.answered = answered;
     this.coordinator = coordinator;
     this.request = request;
     this.askedMs = askedMs;
+  }
+
+  end(answer: Answer, atMs: number): void {
+    this.answer = answer;
+    this.answeredMs = atMs;
+    this.answered(this);
   }
 
   get isOver(): boolean {

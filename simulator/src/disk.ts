@@ -4,6 +4,17 @@ import type { Store } from '@circlet/storage/core/store.ts';
 /** What survives a pod's process. Opened anew after each crash; only committed turns are in it. */
 export interface Disk {
   open(): Store;
+  /** A copy of what is committed now, under the same disk id. */
+  snapshot?(): Disk;
+  /** Remembers where the log ends, for a commit that is to be torn. */
+  markLog?(): void;
+  /** The power failed while the last commit was synced. */
+  tearLastCommit?(random: () => number): boolean;
+  /** One bit near the end of the log is flipped: for the engine it ends there. */
+  flipLog?(random: () => number): boolean;
+  /** One bit of one row is flipped in the closed file. */
+  flipRow?(random: () => number): boolean;
+  remove?(): void;
 }
 
 export type NewDisk = (diskId: string) => Disk;

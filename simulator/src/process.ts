@@ -5,10 +5,15 @@ import type { VirtualTime } from './virtual-time.ts';
 export interface ClockSkew {
   readonly monoMs: number;
   readonly wallMs: number;
+  /** How much faster the clocks run than the world's: 0.0002 is 200 ppm. Default 0. */
+  readonly drift?: number;
 }
 
 /** From "something has arrived" to the turn that handles it. */
 const TURN_DELAY_MS = 0.02;
+
+/** An alarm is never so early, by a rounding error, that the time it was set for has not come and never will. */
+const TIMER_STEP_MS = 0.001;
 
 /**
  * One life of a pod. Whatever happens to it goes through `run`, so that a frozen process does nothing until it thaws,
@@ -17,22 +22,34 @@ const TURN_DELAY_MS = 0.02;
 export class Process {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
+  /** A process that gets no CPU: every turn comes so much later. */
+  slowMs = 0;
   private readonly time: VirtualTime;
+  private readonly rate: number;
   private state: 'running' | 'frozen' | 'dead' = 'running';
   private backlog: (() => void)[] = [];
   private alarm = 0;
   private jumpedMs = 0;
+  private steppedMs = 0;
 
-  constructor(time: VirtualTime, skew: ClockSkew) {
+  constructor(time: VirtualTime, { monoMs, wallMs, drift = 0 }: ClockSkew) {
     this.time = time;
+    this.rate = 1 + drift;
+    const bornMs = time.nowMs;
     this.clock = {
-      now: () => ({ monoMs: time.nowMs + skew.monoMs + this.jumpedMs, wallMs: time.nowMs + skew.wallMs }),
+      now: () => {
+        const livedMs = (time.nowMs - bornMs) * this.rate;
+        return {
+          monoMs: monoMs + bornMs + livedMs + this.jumpedMs,
+          wallMs: wallMs + bornMs + livedMs + this.steppedMs,
+        };
+      },
     };
     this.scheduler = {
-      defer: (run) => this.after(TURN_DELAY_MS, run),
+      defer: (run) => this.after(TURN_DELAY_MS + this.slowMs, run),
       alarm: (ms, run) => {
         const mine = ++this.alarm;
-        this.after(ms, () => {
+        this.after(Math.max(TIMER_STEP_MS, ms / this.rate) + this.slowMs, () => {
           if (mine === this.alarm) run();
         });
       },
@@ -41,6 +58,10 @@ export class Process {
 
   get isDead(): boolean {
     return this.state === 'dead';
+  }
+
+  get isFrozen(): boolean {
+    return this.state === 'frozen';
   }
 
   run(work: () => void): void {
@@ -56,6 +77,11 @@ export class Process {
   /** The monotonic clock leaps, as after a suspended machine went on. */
   jump(ms: number): void {
     this.jumpedMs += ms;
+  }
+
+  /** The wall clock is set, forwards or backwards. */
+  step(ms: number): void {
+    this.steppedMs += ms;
   }
 
   freeze(): void {

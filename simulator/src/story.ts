@@ -19,7 +19,6 @@ import { positionOf, vnodeOf } from '@circlet/shared/ring/position.ts';
 import { type PreferenceList, PreferenceLists } from '@circlet/shared/ring/preference-list.ts';
 import type { Ring } from '@circlet/shared/ring/topology.ts';
 import { decodeRow, type Row, stateOf } from '@circlet/storage/core/row.ts';
-import { MemoryStore } from '@circlet/storage/core/memory-store.ts';
 import { locate } from '@circlet/storage/core/hint-ledger.ts';
 import type { Table } from '@circlet/storage/core/store.ts';
 import type { Call } from './call.ts';
@@ -32,6 +31,8 @@ export interface Asking extends Partial<Omit<Quorum, 'rIsFirm'>> {
   readonly condition?: Condition;
   readonly returnValue?: boolean;
   readonly idempotencyKey?: string;
+  /** Called when there is an answer. */
+  readonly answered?: (call: Call) => void;
 }
 
 /** What a read found, in words: live values in alphabetical order, and what the next write is to name. */
@@ -109,8 +110,9 @@ export class Story {
   }
 
   get(via: string, asking: Asking = {}): Call {
-    const { key = this.key, context } = asking;
-    return this.world.ask(via, { kind: 'get', key, quorum: this.quorum(asking), atLeast: context });
+    const { key = this.key, context, answered } = asking;
+    const quorum = this.quorum(asking);
+    return this.world.ask(via, { kind: 'get', key, quorum, atLeast: context }, answered);
   }
 
   /** Runs until the call is answered. */
@@ -172,14 +174,14 @@ export class Story {
 
   /** The row fails its checksum from now on. */
   damage(node: string, table: Table = 'rows', key = this.key): void {
-    const store = this.world.store(node);
-    if (!(store instanceof MemoryStore)) throw new Error('only a memory store can be damaged');
-    store.damage(table, locate(key));
+    this.world.rot(node, table, locate(key));
   }
 
   /** The row was damaged and does not vouch yet. */
-  isSuspect(node: string): boolean {
-    return this.row(node)?.suspectSince !== undefined;
+  isSuspect(node: string, key = this.key): boolean {
+    const found = this.world.store(node).get('rows', locate(key));
+    if (found.kind === 'corrupt') return true;
+    return found.kind === 'found' && decodeRow(found.value).suspectSince !== undefined;
   }
 
   /** Runs until a read may heal a row that was found damaged: two of the longest deadlines and what clocks may err. */
@@ -235,15 +237,12 @@ export class Story {
       check: crc32(body),
       body,
     };
-    return this.world.ask(via, {
-      kind: 'write',
-      key,
-      quorum: this.quorum(asking),
-      write,
-      context,
-      condition,
-      returnValue,
-    });
+    const quorum = this.quorum(asking);
+    return this.world.ask(
+      via,
+      { kind: 'write', key, quorum, write, context, condition, returnValue },
+      asking.answered,
+    );
   }
 
   /** 8 bytes that name the client's key, 8 that name the content (protocol.md, rule 2). */
@@ -287,15 +286,15 @@ export function foundIn({ state, context }: Reading): Found {
 function valuesOf(state: KeyState): readonly string[] {
   return state.siblings
     .filter((sibling) => !sibling.deleted)
-    .map(valueOf)
+    .map((sibling) => valueOf(sibling))
     .toSorted();
 }
 
 /** Short values whole, large ones by their first characters. */
-export function valueOf({ body, check }: Sibling): string {
+export function valueOf({ body, check }: Sibling, bytesMax = 40): string {
   if (crc32(body) !== check) throw new Error('a body that does not match its check');
   const { value } = decodeBody(body);
-  return new TextDecoder().decode(value.subarray(0, 40));
+  return new TextDecoder().decode(value.subarray(0, bytesMax));
 }
 
 function describe(answer: Answer): string {

@@ -31,6 +31,8 @@ export interface Match {
   readonly where?: (message: Message) => boolean;
   /** Only the first so many. */
   readonly times?: number;
+  /** Nothing can match now, so no frame need be decoded. */
+  readonly isIdle?: () => boolean;
 }
 
 export type TapAction =
@@ -106,7 +108,8 @@ export class Tap {
   }
 }
 
-export function matches({ from, to, kind, where }: Match, frame: Frame): boolean {
+export function matches({ from, to, kind, where, isIdle }: Match, frame: Frame): boolean {
+  if (isIdle?.() === true) return false;
   if (!isAmong(from, frame.from) || !isAmong(to, frame.to)) return false;
   if (kind === undefined && where === undefined) return true;
   return frame.messages.some(

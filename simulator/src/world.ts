@@ -15,9 +15,11 @@ import { SIBLINGS_DEFAULT_MAX } from '@circlet/shared/protocol/limits.ts';
 import type { FoundingConfig } from '@circlet/shared/ring/founding.ts';
 import type { StorageEvent, StorageTimer } from '@circlet/storage/core/effects.ts';
 import { StorageNode } from '@circlet/storage/core/node.ts';
-import type { Store } from '@circlet/storage/core/store.ts';
+import type { Locator, Store, Table } from '@circlet/storage/core/store.ts';
+import { isDiskFull, isFatalStoreError } from '@circlet/storage/sqlite/sqlite-store.ts';
 import { Call } from './call.ts';
 import { copyOf, type Disk, memoryDisk, type NewDisk } from './disk.ts';
+import { FaultyStore } from './disks/faulty-store.ts';
 import { type ClockSkew, Process } from './process.ts';
 import { type Frame, type Match, matches, type Tap, type TapAction } from './tap.ts';
 import { Trace } from './trace.ts';
@@ -40,10 +42,23 @@ export interface WorldOptions {
   readonly hintKeysMax?: number;
   readonly siblingsMax?: number;
   readonly disks?: NewDisk;
+  /** Members are dealt out to so many zones. Default 1. */
+  readonly zones?: number;
+  /** Requests that a coordinator has under way at the most. */
+  readonly requestsMax?: number;
+  /** Told of all that becomes durable, and of each store that is opened anew. */
+  readonly watch?: WorldWatch;
   /** The clocks of each life of a pod; by default a day apart at most, and different after each start. */
   readonly skew?: (pod: string, random: () => number) => ClockSkew;
   /** Starts every pod at once, and runs until the coordinators can use all of them. Default true. */
   readonly start?: boolean;
+}
+
+export interface WorldWatch {
+  /** Something became durable; `value` is undefined when it was deleted. */
+  changed(pod: string, table: Table, at: Locator, value: Uint8Array | undefined): void;
+  /** The pod's disk as its next process will find it; after a torn commit, with what that left or without it. */
+  opened(pod: string, store: Store, isTorn: boolean): void;
 }
 
 interface Pod {
@@ -58,7 +73,7 @@ interface Pod {
 interface StoragePod extends Pod {
   readonly role: 'storage';
   disk: Disk;
-  store: Store;
+  store: FaultyStore;
   host: Host<StorageEvent, StorageTimer, never> | undefined;
   node: StorageNode | undefined;
 }
@@ -69,8 +84,12 @@ interface CoordinatorPod extends Pod {
   machine: Coordinator | undefined;
 }
 
-/** Where in its next turn a process dies: nothing of the turn survives, or all of it does and nothing is sent. */
-export type CrashPoint = 'beforeCommit' | 'afterCommit';
+/**
+ * Where in its next turn a process dies: nothing of the turn survives, or all of it does and nothing is sent; or the power
+ * fails while the commit is being synced, and what of it is on the disk is a matter of sectors.
+ */
+export type CrashPoint = 'beforeCommit' | 'afterCommit' | 'inCommit';
+
 
 const CLUSTER = 'sim';
 const CLUSTER_MARK = 'sim-mark';
@@ -80,6 +99,8 @@ class Crash extends Error {
 }
 
 const COORDINATOR_NAMES = ['p', 'q', 'r', 's', 't', 'u'];
+/** How often a pod whose disk was full looks whether there is room again, as `storage/pod.ts` does. */
+const FULL_RETRY_MS = 5_000;
 const START_MS_MAX = 20_000;
 
 export class World {
@@ -99,6 +120,7 @@ export class World {
   private readonly pods = new Map<string, StoragePod | CoordinatorPod>();
   private readonly calls = new Map<number, Call>();
   private readonly crashPlans = new Map<string, { readonly match: Match; readonly point: CrashPoint }>();
+  private readonly deaths = new Map<string, number>();
   private lastCall = 0;
 
   constructor(options: WorldOptions) {
@@ -113,7 +135,7 @@ export class World {
       cluster: CLUSTER,
       vnodes: options.vnodes ?? 16,
       replicas: options.replicas ?? 3,
-      members: this.storage.map((name) => ({ name, zone: 'default', weight: 1 })),
+      members: this.storage.map((name, i) => ({ name, zone: zoneOf(i, options.zones ?? 1), weight: 1 })),
     };
     for (const name of this.storage) this.addStorage(name, name);
     for (const name of this.coordinators) this.addCoordinator(name);
@@ -140,10 +162,14 @@ export class World {
   // ---- clients ----
 
   /** Hands a request to a coordinator; the answer appears in the call when virtual time makes it. */
-  ask(coordinator: string, request: Omit<GetRequest, 'id'> | Omit<WriteRequest, 'id'>): Call {
+  ask(
+    coordinator: string,
+    request: Omit<GetRequest, 'id'> | Omit<WriteRequest, 'id'>,
+    answered: (call: Call) => void = () => undefined,
+  ): Call {
     const id = ++this.lastCall;
     const whole = request.kind === 'get' ? { ...request, id } : { ...request, id };
-    const call = new Call(coordinator, whole, this.nowMs);
+    const call = new Call(coordinator, whole, this.nowMs, answered);
     this.calls.set(id, call);
     this.trace.add(this.nowMs, `${coordinator} ${request.kind}`, request.key);
     const pod = this.coordinatorPod(coordinator);
@@ -168,11 +194,22 @@ export class World {
       process: undefined,
       crash: undefined,
       disk,
-      store: disk.open(),
+      store: this.open(id, disk),
       host: undefined,
       node: undefined,
     };
     this.pods.set(id, pod);
+  }
+
+  private open(id: string, disk: Disk, before?: FaultyStore): FaultyStore {
+    const { watch } = this.options;
+    const store = new FaultyStore(
+      disk.open(),
+      watch && { changed: (table, at, value) => watch.changed(id, table, at, value) },
+      before?.rotten,
+    );
+    watch?.opened(id, store, before?.isTorn ?? false);
+    return store;
   }
 
   addCoordinator(id: string): void {
@@ -195,18 +232,50 @@ export class World {
     const pod = this.pod(id);
     this.trace.add(this.nowMs, `crash ${id}`);
     pod.process?.end();
+    this.deaths.set(id, this.deathsOf(id) + 1);
     this.bus.unplug(id);
     if (pod.role === 'storage') {
       pod.host = pod.node = undefined;
-      pod.store = pod.disk.open();
+      pod.store = this.open(id, pod.disk, pod.store);
     } else {
       pod.host = pod.machine = undefined;
     }
   }
 
+  /** SIGTERM: what has arrived is handled and answered, then the store is closed. It is open again for whoever looks. */
+  stop(id: string): void {
+    const pod = this.pod(id);
+    this.trace.add(this.nowMs, `stop ${id}`);
+    if (pod.process === undefined || pod.process.isDead) return;
+    // One that hangs does not hear the signal, and is killed.
+    if (!pod.process.isFrozen) {
+      pod.host?.stop();
+      if (pod.role === 'storage') pod.store.close();
+    }
+    this.crash(id);
+  }
+
+  /** Dead pods change disks: whatever `change` does to the closed files is what the next process finds. */
+  changeDisk(id: string, change: (disk: Disk) => void): void {
+    const pod = this.storagePod(id);
+    if (this.isRunning(id)) throw new Error(`${id} is running`);
+    change(pod.disk);
+    pod.store = this.open(id, pod.disk, pod.store);
+  }
+
   /** Dies in the turn that handles the next frame of this kind. */
   crashOn(id: string, match: Match, point: CrashPoint): void {
     this.crashPlans.set(id, { match, point });
+  }
+
+  deathsOf(id: string): number {
+    return this.deaths.get(id) ?? 0;
+  }
+
+  /** The crash that was planned for this pod will not come about. */
+  forgetCrash(id: string): void {
+    this.crashPlans.delete(id);
+    this.pod(id).crash = undefined;
   }
 
   /** Crashes that were planned and have not come about will not. */
@@ -228,14 +297,30 @@ export class World {
 
   /** What the pod's disk holds now. */
   backup(id: string): Disk {
-    return copyOf(this.storagePod(id).store, this.newDisk);
+    const { disk, store } = this.storagePod(id);
+    return disk.snapshot?.() ?? copyOf(store, this.newDisk);
   }
 
   replaceDisk(id: string, disk: Disk): void {
     const pod = this.storagePod(id);
     if (pod.process?.isDead === false) throw new Error(`${id} is running`);
     pod.disk = disk;
-    pod.store = disk.open();
+    pod.store = this.open(id, disk);
+  }
+
+  /** The disk has no room, or has it again. */
+  fill(id: string, isFull: boolean): void {
+    this.storagePod(id).store.isFull = isFull;
+  }
+
+  /** The next commit that writes fails; the process has to end. */
+  failCommit(id: string, how: 'kept' | 'lost' | undefined): void {
+    this.storagePod(id).store.commitFails = how;
+  }
+
+  /** A row fails its checksum from now on. */
+  rot(id: string, table: Table, at: Locator): boolean {
+    return this.storagePod(id).store.rot(table, at);
   }
 
   freeze(id: string): void {
@@ -246,6 +331,17 @@ export class World {
   thaw(id: string): void {
     this.trace.add(this.nowMs, `thaw ${id}`);
     this.pod(id).process?.thaw();
+  }
+
+  /** Every turn of this life takes so much longer. */
+  slow(id: string, turnMs: number): void {
+    const { process } = this.pod(id);
+    if (process !== undefined) process.slowMs = turnMs;
+  }
+
+  /** The pod's wall clock is set. */
+  stepClock(id: string, ms: number): void {
+    this.pod(id).process?.step(ms);
   }
 
   /** The pod's monotonic clock leaps. */
@@ -303,6 +399,10 @@ export class World {
     return this.pod(id).process?.isDead === false;
   }
 
+  isFrozen(id: string): boolean {
+    return this.pod(id).process?.isFrozen === true;
+  }
+
   /** Storage pods to which this coordinator would send work now. */
   usable(coordinator: string): readonly string[] {
     const { process, machine } = this.coordinatorPod(coordinator);
@@ -339,7 +439,10 @@ export class World {
       build,
       transaction: this.transaction(pod),
       respond: () => undefined,
-      isFatal: (error) => error instanceof Crash,
+      isFatal: (error) => {
+        if (isDiskFull(error)) this.full(pod, process);
+        return error instanceof Crash || isFatalStoreError(error);
+      },
       fatal: () => this.crash(id),
     });
   }
@@ -352,7 +455,7 @@ export class World {
         pod.machine = new Coordinator({
           cluster: CLUSTER,
           clusterKey: this.clusterKey,
-          requestsMax: 100_000,
+          requestsMax: this.options.requestsMax ?? 100_000,
           bytesMax: 2 ** 32,
           siblingsMax: this.options.siblingsMax ?? SIBLINGS_DEFAULT_MAX,
         });
@@ -363,11 +466,11 @@ export class World {
         if (call.isOver) throw new Error(`call ${callId} was answered twice`);
         this.calls.delete(callId);
         this.trace.add(this.nowMs, `answer ${callId} ${answer.kind}`);
-        call.answer = answer;
-        call.answeredMs = this.nowMs;
+        call.end(answer, this.nowMs);
       },
-      isFatal: () => false,
-      fatal: () => undefined,
+      transaction: this.turnThatMayDie(pod),
+      isFatal: (error) => error instanceof Crash,
+      fatal: () => this.crash(pod.id),
     });
   }
 
@@ -383,21 +486,50 @@ export class World {
   }
 
   private transaction(pod: StoragePod): Transaction {
-    const die = (point: CrashPoint) => {
-      if (pod.crash !== point) return;
-      pod.crash = undefined;
-      throw new Crash(point);
-    };
-    const { store } = pod;
     return {
-      begin: () => store.begin(),
+      begin: () => pod.store.begin(),
       commit: () => {
-        die('beforeCommit');
-        store.commit();
-        die('afterCommit');
+        const { crash } = pod;
+        if (crash === 'beforeCommit') this.die(pod);
+        if (crash === 'inCommit') {
+          pod.disk.markLog?.();
+          pod.store.commitUnseen();
+          pod.disk.tearLastCommit?.(this.random.next);
+        } else {
+          pod.store.commit();
+        }
+        if (crash !== undefined) this.die(pod);
       },
-      rollback: () => store.rollback(),
+      rollback: () => pod.store.rollback(),
     };
+  }
+
+  /** A coordinator has nothing to commit, and can still die with all that its turn was about to send. */
+  private turnThatMayDie(pod: CoordinatorPod): Transaction {
+    const commit = () => {
+      if (pod.crash !== undefined) this.die(pod);
+    };
+    return { begin: () => undefined, commit, rollback: () => undefined };
+  }
+
+  private die(pod: Pod): never {
+    const { crash } = pod;
+    pod.crash = undefined;
+    throw new Crash(crash);
+  }
+
+  /** Writes are refused until there is room; the pod looks for it as `storage/pod.ts` does. */
+  private full(pod: StoragePod, process: Process): void {
+    const { store } = pod;
+    if (store.readOnly) return;
+    store.readOnly = true;
+    const probe = () =>
+      process.run(() => {
+        if (process.isDead || pod.store !== store) return;
+        if (store.isFull) this.time.after(FULL_RETRY_MS, probe);
+        else store.readOnly = false;
+      });
+    this.time.after(FULL_RETRY_MS, probe);
   }
 
   private delivered(frame: Frame): void {
@@ -412,7 +544,7 @@ export class World {
   private notice(pod: string, notice: Notice): void {
     this.noticed.set(notice.event, this.noticesOf(notice.event) + 1);
     if (notice.level !== 'alarm') return;
-    if (String(notice.fields?.['error']).startsWith('Crash: ')) return;
+    if (/^(Crash|InjectedError): /.test(String(notice.fields?.['error']))) return;
     this.alarms.push({ atMs: this.nowMs, pod, notice });
     if (notice.event === 'event_dropped' || notice.event === 'machine_discarded') {
       throw new Error(`${pod}: ${notice.event}: ${String(notice.fields?.['error'])}`);
@@ -452,6 +584,10 @@ export class World {
     if (pod.role !== 'coordinator') throw new Error(`${id} is no coordinator`);
     return pod;
   }
+}
+
+function zoneOf(member: number, zones: number): string {
+  return zones === 1 ? 'default' : `z${(member % zones) + 1}`;
 }
 
 const BOOT_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';

@@ -10,6 +10,9 @@ export class InFlight<T extends { readonly id: number }> {
   private readonly table: (T | undefined)[] = new Array<T | undefined>(SLOTS).fill(undefined);
   /** Those whose slot was taken when they began, by one that waits for long. */
   private readonly others = new Map<number, T>();
+  /** No id that is here is below `lowest` or above `highest`: a timer that looks at all looks at few slots. */
+  private lowest = 0;
+  private highest = -1;
 
   get(id: number): T | undefined {
     const held = this.table[id % SLOTS];
@@ -19,6 +22,8 @@ export class InFlight<T extends { readonly id: number }> {
   /** An id that is here already has to be deleted first. */
   set(item: T): void {
     const slot = item.id % SLOTS;
+    if (item.id > this.highest) this.highest = item.id;
+    if (item.id < this.lowest) this.lowest = item.id;
     if (this.table[slot] === undefined) this.table[slot] = item;
     else this.others.set(item.id, item);
   }
@@ -36,7 +41,12 @@ export class InFlight<T extends { readonly id: number }> {
 
   /** In the order in which they began. */
   values(): readonly T[] {
-    const all = [...this.table.filter((item) => item !== undefined), ...this.others.values()];
+    const all = [...this.others.values()];
+    for (let id = Math.max(this.lowest, this.highest - SLOTS + 1); id <= this.highest; id++) {
+      const held = this.table[id % SLOTS];
+      if (held !== undefined) all.push(held);
+    }
+    if (all.length === 0) this.lowest = this.highest + 1;
     return all.toSorted((a, b) => a.id - b.id);
   }
 }

@@ -2,61 +2,12 @@ import type { Context } from '@circlet/shared/causality/context.ts';
 import { historyOf } from '@circlet/shared/causality/history.ts';
 import { emptyState } from '@circlet/shared/causality/key-state.ts';
 import { partsOf } from '@circlet/shared/causality/parts.ts';
-import { decodeState, encodeState } from '@circlet/shared/causality/state-codec.ts';
+import { encodeState } from '@circlet/shared/causality/state-codec.ts';
 import { NO_DIGEST, NO_STATE } from '@circlet/shared/protocol/replica.ts';
 import { describe, expect, it } from 'vitest';
-import type { Quorum } from './client.ts';
-import type { Operation } from './desk.ts';
-import { ReadOperation, type ReadResult } from './read.ts';
-import {
-  dotOf,
-  idOf,
-  KEY,
-  lettersIn,
-  QUORUM,
-  ScriptedDesk,
-  sibling,
-  stateWith,
-} from './scripted-desk.case.ts';
+import { answers, begin, failures, merges, type Reading, repaired, X, XY, Y } from './read.case.ts';
+import { dotOf, idOf, ScriptedDesk, sibling, stateWith } from './scripted-desk.case.ts';
 
-interface Reading {
-  readonly desk: ScriptedDesk;
-  readonly operation: Operation;
-  readonly results: ReadResult[];
-}
-
-function begin(quorum: Partial<Quorum> = {}, desk = new ScriptedDesk(), atLeast?: Context): Reading {
-  const results: ReadResult[] = [];
-  const whole = { ...QUORUM, ...quorum };
-  const operation = new ReadOperation({
-    id: 1,
-    key: KEY,
-    quorum: whole,
-    atLeast,
-    deadlineMs: desk.nowMs + whole.timeoutMs,
-    done: (_, result) => results.push(result),
-  });
-  operation.begin(desk);
-  return { desk, operation, results };
-}
-
-/** What was answered: letters of the siblings, or the code of the failure. */
-const answers = ({ results }: Reading) =>
-  results.map((result) =>
-    result.kind === 'read' ? lettersIn(result.reading.state).join('') : result.failure.code,
-  );
-const failures = ({ results }: Reading) =>
-  results.map((result) => (result.kind === 'failed' ? result.failure : 'read'));
-const merges = ({ desk }: Reading) =>
-  desk.asked.flatMap(({ node, question }) =>
-    question.kind === 'merge' ? [{ node, ...question, state: decodeState(question.state) }] : [],
-  );
-const repaired = (reading: Reading) =>
-  merges(reading).map(({ node, state }) => `${node} ${lettersIn(state).join('')}`);
-
-const X = stateWith(sibling('X', 'a'));
-const Y = stateWith(sibling('Y', 'b'));
-const XY = stateWith(sibling('X', 'a'), sibling('Y', 'b'));
 const SUSPECT = { what: 'suspect' as const, digest: NO_DIGEST, state: NO_STATE };
 
 describe('a read', () => {
@@ -226,17 +177,6 @@ describe('a read that hangs', () => {
     expect(answers(reading)).toEqual([]);
     desk.found(operation, 'c', X);
     expect(answers(reading)).toEqual(['X']);
-  });
-
-  it('is a timeout at the deadline, which says what is missing', () => {
-    const reading = begin({ r: 3, rIsFirm: true, sloppy: false });
-    const { desk, operation } = reading;
-    for (let i = 0; i < 300; i++) desk.node('c').heardMs = 1e9;
-    desk.found(operation, 'a', X);
-    desk.found(operation, 'b', X);
-    desk.pass(operation, 4_000);
-    expect(failures(reading)).toMatchObject([{ need: 3, got: 2, from: 'owners' }]);
-    expect(desk.finishedAtMs).toBeDefined();
   });
 });
 

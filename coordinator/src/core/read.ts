@@ -14,7 +14,7 @@ import type { FullKey } from '@circlet/shared/ring/key.ts';
 import { positionOf, vnodeOf } from '@circlet/shared/ring/position.ts';
 import type { Failure, Quorum, Reading } from './client.ts';
 import { type Desk, mergeQuestions, type Operation, type Reply, type Setback } from './desk.ts';
-import { readVerdict, type Tally, type Verdict } from './quorum.ts';
+import { readVerdict, type Tally } from './quorum.ts';
 
 /**
  * One read (Dynamo, SOSP'07 section 4.5): the whole state from one owner, digests from the others; answer as soon as R of
@@ -22,6 +22,10 @@ import { readVerdict, type Tally, type Verdict } from './quorum.ts';
  *
  *     asking --R vouch--> answered --the others replied, or a second passed--> repaired
  *        |  \--cannot be met--> asking everybody who might know --> answered | failed
+ *        \--silent for a quarter of the time--> another one is asked, and the answer counts if it comes
+ *
+ * Silence is not refusal. Nobody is waited for who was silent when there is something to answer; but "no" is said at the
+ * deadline as long as somebody who was silent could still make it a yes, and at once when nobody could.
  *
  * Who vouches: a readable owner, or a fallback that holds the key. A fallback that holds nothing, and a row that
  * failed its checksum, count for nothing; "not found" needs R owners (protocol.md, rule 7).
@@ -46,6 +50,8 @@ interface Contact {
   wants: 'digest' | 'state';
   /** Requests to it without an answer yet. */
   open: number;
+  /** Requests that were given up on: until the deadline an answer may come. No other is made while there are any. */
+  late: number;
   askedMs: number;
   failed: boolean;
   reply: Vouch | undefined;
@@ -80,6 +86,8 @@ export class ReadOperation implements Operation {
   private hedged = false;
   /** Everybody who might know was asked; since when. */
   private escalatedMs: number | undefined;
+  /** When one last answered that had been given up on. */
+  private cameBackMs: number | undefined;
   private answeredMs: number | undefined;
   private over = false;
 
@@ -111,14 +119,16 @@ export class ReadOperation implements Operation {
     this.contacts = new Map();
     this.owedBy = new Set();
     this.escalatedMs = undefined;
+    this.cameBackMs = undefined;
     this.begin(desk);
   }
 
   replied(desk: Desk, node: string, _requestId: number, reply: Reply): void {
     const contact = this.contacts.get(node);
     if (contact === undefined || reply.kind !== 'found') return;
-    if (reply.what === 'state' && !this.takePart(contact, reply)) return;
-    contact.open = Math.max(0, contact.open - 1);
+    const hasState = reply.state.length > 0;
+    if (hasState && !this.takePart(contact, reply)) return;
+    if (settle(contact) === 'late') this.cameBackMs = desk.nowMs;
     // A digest that arrives behind the state says nothing new.
     if (contact.reply?.state === undefined || reply.what === 'state') {
       contact.reply = {
@@ -126,7 +136,7 @@ export class ReadOperation implements Operation {
         digest: reply.digest,
         sole: reply.sole,
         vouches: reply.what !== 'suspect' && (reply.as === 'owner' ? contact.isOwner : reply.as === 'holder'),
-        state: reply.what === 'state' ? assemble(contact.parts) : undefined,
+        state: hasState ? assemble(contact.parts) : undefined,
       };
     }
     for (const holder of reply.owedBy) this.owedBy.add(holder);
@@ -136,7 +146,7 @@ export class ReadOperation implements Operation {
   setBack(desk: Desk, node: string, _requestId: number, why: Setback): void {
     const contact = this.contacts.get(node);
     if (contact === undefined) return;
-    contact.open = Math.max(0, contact.open - 1);
+    settle(contact);
     contact.failed = true;
     if (why === 'unreachable') desk.count('read_unreachable');
     if (this.answeredMs === undefined) this.standIn(desk);
@@ -155,19 +165,22 @@ export class ReadOperation implements Operation {
       return;
     }
     if (desk.nowMs >= deadlineMs) {
-      this.fail(desk, this.unmet(this.tally(), 'timeout'));
+      this.conclude(desk);
       return;
     }
     this.hedge(desk);
-    this.giveUpOn(desk, ({ askedMs }) => desk.nowMs - askedMs >= this.silentMs);
-    const patienceMs = this.escalatedMs === undefined ? this.silentMs : HOLDER_WAIT_MS;
-    desk.wake(this, Math.min(deadlineMs, desk.nowMs + patienceMs));
+    for (const contact of this.contacts.values())
+      if (desk.nowMs >= contact.askedMs + this.silentMs) this.giveUpOn(desk, contact);
+    desk.wake(this, Math.min(deadlineMs, this.nextMs(desk.nowMs)));
     this.evaluate(desk);
   }
 
   gone(desk: Desk, node: string): void {
-    if (this.over) return;
-    this.giveUpOn(desk, (contact) => contact.node === node);
+    const contact = this.contacts.get(node);
+    if (this.over || contact === undefined) return;
+    this.giveUpOn(desk, contact);
+    // It died with what it was asked: nobody waits for that, though it would count.
+    contact.late = 0;
     this.evaluate(desk);
   }
 
@@ -182,6 +195,7 @@ export class ReadOperation implements Operation {
         isOwner,
         wants: want,
         open: 0,
+        late: 0,
         askedMs: 0,
         failed: false,
         reply: undefined,
@@ -222,16 +236,27 @@ export class ReadOperation implements Operation {
     return this.options.quorum.timeoutMs / 4;
   }
 
+  /** When to look next at who is silent, or has been waited for long enough. */
+  private nextMs(nowMs: number): number {
+    let nextMs = nowMs + this.silentMs;
+    const sooner = (ms: number) => {
+      if (ms > nowMs && ms < nextMs) nextMs = ms;
+    };
+    for (const { open, askedMs } of this.contacts.values()) if (open > 0) sooner(askedMs + this.silentMs);
+    if (this.escalatedMs !== undefined) sooner(this.escalatedMs + HOLDER_WAIT_MS);
+    if (this.cameBackMs !== undefined) sooner(this.cameBackMs + this.silentMs);
+    return nextMs;
+  }
+
   /** A node that hangs for a quarter of the time there is counts as gone; its answer is still taken if it comes. */
-  private giveUpOn(desk: Desk, isLost: (contact: Contact) => boolean): void {
-    for (const contact of this.contacts.values()) {
-      if (contact.open === 0 || contact.failed || !isLost(contact)) continue;
-      contact.failed = true;
-      contact.open = 0;
-      desk.node(contact.node).unanswered(contact.askedMs);
-      desk.count('read_unanswered');
-      this.standIn(desk);
-    }
+  private giveUpOn(desk: Desk, contact: Contact): void {
+    if (contact.open === 0) return;
+    contact.failed = true;
+    contact.late += contact.open;
+    contact.open = 0;
+    desk.node(contact.node).unanswered(contact.askedMs);
+    desk.count('read_unanswered');
+    this.standIn(desk);
   }
 
   /** Before saying no: all N owners, and all who hold hints for them, whatever was thought of them. */
@@ -261,7 +286,7 @@ export class ReadOperation implements Operation {
     if (this.over) return;
     this.fetchDiffering(desk);
     if (this.answeredMs !== undefined) {
-      if (!this.isAnyOpen()) {
+      if (!this.isRepairAwaited()) {
         this.repair(desk);
         this.end(desk);
       }
@@ -269,28 +294,22 @@ export class ReadOperation implements Operation {
     }
     const verdict = readVerdict(this.options.quorum, this.tally());
     if (verdict.kind === 'met') this.answerIfFit(desk);
-    else if (verdict.kind === 'impossible') this.giveWay(desk, verdict);
+    else if (verdict.kind === 'impossible') this.giveWay(desk, short('quorum_unavailable', verdict));
   }
 
   private answerIfFit(desk: Desk): void {
     const { atLeast, quorum } = this.options;
     const state = this.merged();
     if (atLeast !== undefined && !isAtLeast(state, atLeast)) {
-      this.orElse(desk, () => this.fail(desk, { code: 'stale_replicas' }));
+      this.orElse(desk, () => this.refuse(desk, { code: 'stale_replicas' }));
       return;
     }
     if (liveSiblings(state).length === 0) {
       // Nothing there: as many owners must say so, and nobody may be holding a write for them.
       const { owners } = this.tally();
       if (owners < quorum.r) {
-        const failure = {
-          code: 'quorum_unavailable',
-          need: quorum.r,
-          got: owners,
-          from: 'owners',
-          outcome: undefined,
-        } as const;
-        this.orElse(desk, () => this.fail(desk, failure));
+        const failure = short('quorum_unavailable', { need: quorum.r, got: owners, from: 'owners' });
+        this.orElse(desk, () => this.refuse(desk, failure));
         return;
       }
       if (quorum.sloppy && this.holders(desk).some((name) => !this.contacts.has(name))) {
@@ -303,18 +322,57 @@ export class ReadOperation implements Operation {
   }
 
   /** R cannot be met. A default R gives way to everything reachable, if that has anything to show (rule 7). */
-  private giveWay(desk: Desk, { need, got, from }: Extract<Verdict, { kind: 'impossible' }>): void {
-    const { quorum, atLeast } = this.options;
+  private giveWay(desk: Desk, failure: Failure): void {
     this.orElse(desk, () => {
       const state = this.merged();
-      const ownersMet = this.tally().owners >= quorum.pr;
-      const isNew = atLeast === undefined || isAtLeast(state, atLeast);
-      if (quorum.sloppy && !quorum.rIsFirm && ownersMet && isNew && liveSiblings(state).length > 0) {
-        this.answer(desk, state);
-      } else {
-        this.fail(desk, { code: 'quorum_unavailable', need, got, from, outcome: undefined });
-      }
+      if (!this.isWorthShowing(state)) this.refuse(desk, failure);
+      else if (!this.mayOthersFollow(desk)) this.answer(desk, state);
     });
+  }
+
+  private isNew(state: KeyState): boolean {
+    const { atLeast } = this.options;
+    return atLeast === undefined || isAtLeast(state, atLeast);
+  }
+
+  /** Whether it may be the answer though R was not met. */
+  private isWorthShowing(state: KeyState): boolean {
+    const arePrimariesMet = this.tally().owners >= this.options.quorum.pr;
+    return this.givesWay && arePrimariesMet && this.isNew(state) && liveSiblings(state).length > 0;
+  }
+
+  private get givesWay(): boolean {
+    const { sloppy, rIsFirm } = this.options.quorum;
+    return sloppy && !rIsFirm;
+  }
+
+  /**
+   * One that was given up on was only slow, and so may be the others: R did not give way to those who hang, so as to be
+   * content with the first who comes back. They have as long again.
+   */
+  private mayOthersFollow(desk: Desk): boolean {
+    if (this.cameBackMs === undefined || desk.nowMs >= this.cameBackMs + this.silentMs) return false;
+    return readVerdict(this.options.quorum, this.tally('late')).kind !== 'impossible';
+  }
+
+  /** Says no; but not before the deadline while one that was given up on could make it a yes. */
+  private refuse(desk: Desk, failure: Failure): void {
+    if (!this.mayStillCome()) this.fail(desk, failure);
+  }
+
+  private mayStillCome(): boolean {
+    const { quorum } = this.options;
+    const tally = this.tally('late');
+    if (tally.ownersOpen + tally.othersOpen === 0) return false;
+    if (readVerdict(quorum, tally).kind !== 'impossible') return true;
+    return this.givesWay && tally.owners + tally.ownersOpen >= quorum.pr;
+  }
+
+  /** The deadline: what has come is all there is. */
+  private conclude(desk: Desk): void {
+    const state = this.merged();
+    if (this.isWorthShowing(state)) this.answer(desk, state);
+    else this.fail(desk, this.tooLate(state));
   }
 
   /** First asks all who might know; `resort` when they have spoken. */
@@ -353,9 +411,11 @@ export class ReadOperation implements Operation {
     );
   }
 
-  private tally(): Tally {
+  /** `late`: those who were given up on could still count as well. */
+  private tally(awaited: 'open' | 'late' = 'open'): Tally {
     const known = this.knownDigests();
-    const isStateOpen = [...this.contacts.values()].some(({ wants, open }) => wants === 'state' && open > 0);
+    const isAwaited = ({ open, late }: Contact) => open > 0 || (awaited === 'late' && late > 0);
+    const isStateOpen = [...this.contacts.values()].some((each) => each.wants === 'state' && isAwaited(each));
     const tally = { owners: 0, others: 0, ownersOpen: 0, othersOpen: 0 };
     for (const contact of this.contacts.values()) {
       const { reply } = contact;
@@ -363,7 +423,7 @@ export class ReadOperation implements Operation {
         reply?.vouches === true &&
         (reply.what === 'absent' || reply.state !== undefined || known.has(reply.digest));
       // A digest waits for the state it is of, which may be under way from somebody else.
-      const isOpen = contact.open > 0 || (reply?.what === 'digest' && reply.vouches && isStateOpen);
+      const isOpen = isAwaited(contact) || (reply?.what === 'digest' && reply.vouches && isStateOpen);
       if (isSettled) tally[contact.isOwner ? 'owners' : 'others']++;
       else if (isOpen) tally[contact.isOwner ? 'ownersOpen' : 'othersOpen']++;
     }
@@ -372,12 +432,18 @@ export class ReadOperation implements Operation {
 
   private knownDigests(): ReadonlySet<string> {
     const known = new Set<string>();
-    for (const { reply } of this.contacts.values()) if (reply?.state !== undefined) known.add(reply.digest);
+    for (const { reply } of this.contacts.values())
+      if (reply?.vouches === true && reply.state !== undefined) known.add(reply.digest);
     return known;
   }
 
   private isAnyOpen(): boolean {
     return [...this.contacts.values()].some((contact) => contact.open > 0);
+  }
+
+  /** Whoever may yet show what the owners have; of those who were given up on, only these. */
+  private isRepairAwaited(): boolean {
+    return [...this.contacts.values()].some(({ open, late, isOwner }) => open > 0 || (isOwner && late > 0));
   }
 
   /** Holders are waited for before "not found", but not for long: one that hangs must not hang the answer. */
@@ -405,6 +471,14 @@ export class ReadOperation implements Operation {
     return mergeAll(states, this.sole);
   }
 
+  /** All that anybody has: what does not count for an answer is worth keeping all the same. */
+  private mergedWithSuspects(): KeyState {
+    const suspects = [...this.contacts.values()].flatMap(({ reply }) =>
+      reply?.what === 'suspect' && reply.state !== undefined ? [reply.state] : [],
+    );
+    return mergeAll([this.merged(), ...suspects], this.sole);
+  }
+
   // ---- the end ----
 
   private answer(desk: Desk, state: KeyState): void {
@@ -422,7 +496,7 @@ export class ReadOperation implements Operation {
 
   /** Also after a failure: it may be for want of the very row that those who did answer can repair. */
   private repairSoon(desk: Desk): void {
-    if (this.isAnyOpen() && desk.nowMs < this.options.deadlineMs) {
+    if (this.isRepairAwaited() && desk.nowMs < this.options.deadlineMs) {
       desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + REPAIR_WAIT_MS));
     } else {
       this.repair(desk);
@@ -436,12 +510,14 @@ export class ReadOperation implements Operation {
     desk.finished(this);
   }
 
-  private unmet(tally: Tally, code: 'timeout' | 'quorum_unavailable'): Failure {
+  private tooLate(state: KeyState): Failure {
     const { r, pr, sloppy } = this.options.quorum;
-    const got = tally.owners + (sloppy ? tally.others : 0);
-    if (got >= r && tally.owners < pr)
-      return { code, need: pr, got: tally.owners, from: 'owners', outcome: undefined };
-    return { code, need: r, got, from: sloppy ? 'any' : 'owners', outcome: undefined };
+    const { owners, others } = this.tally();
+    const got = owners + (sloppy ? others : 0);
+    if (got < r) return short('timeout', { need: r, got, from: sloppy ? 'any' : 'owners' });
+    if (owners >= pr && !this.isNew(state)) return { code: 'stale_replicas' };
+    // Enough answered, of whom too few are owners: for PR, or to say that nothing is there.
+    return short('timeout', { need: owners < pr ? pr : r, got: owners, from: 'owners' });
   }
 
   /** Flags are no part of a digest: a replica that only sent one may know what the one with the state does not. */
@@ -466,7 +542,7 @@ export class ReadOperation implements Operation {
       (contact) => !contact.isOwner && contact.reply?.vouches === true && contact.reply.state !== undefined,
     );
     if (digests.size <= 1 && !hasSuspect && !hasHolder) return;
-    const state = this.merged();
+    const state = this.mergedWithSuspects();
     const digest =
       state.siblings.length + state.history.actors.length + state.closed.length === 0
         ? ''
@@ -474,11 +550,13 @@ export class ReadOperation implements Operation {
     const deadlineMs = desk.nowMs + this.options.quorum.timeoutMs;
     for (const contact of replies) {
       const { reply } = contact;
-      if (!contact.isOwner || reply === undefined || reply.digest === digest) continue;
-      if (digest === '' && reply.what !== 'suspect') continue;
+      if (!contact.isOwner || reply === undefined) continue;
+      const isSuspect = reply.what === 'suspect';
+      if (!isSuspect && (reply.digest === digest || digest === '')) continue;
       // What heals is as old as this read, and the receiver judges its age by the deadline.
       const inTime = desk.nowMs < this.options.deadlineMs && desk.node(contact.node).isInStep;
-      const heals = reply.what === 'suspect' && inTime && this.areWhole(contact.node);
+      const heals = isSuspect && inTime && this.haveAllShown(contact.node);
+      if (!heals && reply.digest === digest) continue;
       desk.count('read_repair');
       for (const question of mergeQuestions(this.options.key, state, [...this.sole], 0, heals)) {
         desk.ask(this, contact.node, question, heals ? this.options.deadlineMs : deadlineMs);
@@ -486,15 +564,37 @@ export class ReadOperation implements Operation {
     }
   }
 
-  /** Whether every owner but this one has shown what it has. */
-  private areWhole(but: string): boolean {
+  /**
+   * Whether every owner but this one has shown what it has. One that is damaged itself has shown what is left: what both
+   * had lost before, no third read could bring back, so two of them need not wait for each other.
+   */
+  private haveAllShown(but: string): boolean {
     const known = this.knownDigests();
     return this.owners.every((name) => {
       if (name === but) return true;
       const reply = this.contacts.get(name)?.reply;
+      if (reply?.what === 'suspect') return true;
       return reply?.vouches === true && (reply.what === 'absent' || known.has(reply.digest));
     });
   }
+}
+
+/** One request to it is answered, or refused. */
+function settle(contact: Contact): 'open' | 'late' {
+  const sort = contact.late > 0 ? 'late' : 'open';
+  contact[sort] = Math.max(0, contact[sort] - 1);
+  return sort;
+}
+
+interface Short {
+  readonly need: number;
+  readonly got: number;
+  readonly from: 'any' | 'owners';
+}
+
+/** A read changes nothing, so there is no outcome. */
+function short(code: 'quorum_unavailable' | 'timeout', { need, got, from }: Short): Failure {
+  return { code, need, got, from, outcome: undefined };
 }
 
 /** The owner that answers soonest; the first in slot order while there is nothing to tell them apart. */

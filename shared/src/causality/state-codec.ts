@@ -4,12 +4,11 @@ import { BODY_BYTES_MAX, DOTS_PER_WRITE_MAX } from '../protocol/limits.ts';
 import { compareDots, type Dot } from './dot.ts';
 import { hasDot, type History, readHistory, writeHistory } from './history.ts';
 import {
-  idsOf,
+  isAmong,
   type KeyState,
   type Sibling,
   WRITE_ID_BYTES,
   type WriteId,
-  type WriteIds,
 } from './key-state.ts';
 
 /**
@@ -60,7 +59,7 @@ export function decodeState(bytes: Uint8Array): KeyState {
   const history = readHistory(reader);
   const closed = readIds(reader);
   const bodyLengths: number[] = [];
-  const siblings = readHeads(reader, history, idsOf(closed), bodyLengths);
+  const siblings = readHeads(reader, history, closed, bodyLengths);
   for (let i = 0; i < siblings.length; i++)
     (siblings[i] as Head).body = reader.bytes(bodyLengths[i] as number);
   reader.finish();
@@ -114,7 +113,7 @@ const NO_BODY = new Uint8Array(0);
 function readHeads(
   reader: Reader,
   history: History,
-  closed: WriteIds,
+  closed: readonly WriteId[],
   bodyLengths: number[],
 ): readonly Head[] {
   const n = reader.count(WRITE_ID_BYTES + 8);
@@ -122,7 +121,7 @@ function readHeads(
   for (let i = 0; i < n; i++) {
     const writeId = reader.latin1(WRITE_ID_BYTES);
     if (i > 0 && writeId <= (heads[i - 1] as Head).writeId) throw new DecodeError('write-ids out of order');
-    if (closed.has(writeId)) throw new DecodeError('a closed write among the siblings');
+    if (isAmong(closed, writeId)) throw new DecodeError('a closed write among the siblings');
     const flags = reader.u8();
     if (flags > DELETED) throw new DecodeError('unknown sibling flag');
     const dots = readDots(reader, history);

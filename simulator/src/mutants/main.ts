@@ -36,7 +36,11 @@ async function worker(): Promise<void> {
     const trial = await tryOn(mutant);
     trials.push({ mutant, trial });
     const cost = `${trial.seeds} seeds, ${trial.cpuSeconds.toFixed(1)} s`;
-    const by = trial.violation === undefined ? `NOT FOUND (${mutant.breaks})` : trial.violation.slice(0, 90);
+    const { violation } = trial;
+    const by =
+      violation === undefined
+        ? `NOT FOUND (${mutant.breaks})`
+        : `${violation.invariant.padEnd(8)} ${violation.what.slice(0, 90)}`;
     say(`${mutant.name.padEnd(30)} ${cost.padEnd(20)} ${by}`);
   }
 }

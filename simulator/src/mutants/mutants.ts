@@ -74,23 +74,23 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'concurrent-tombstone-dropped',
     breaks: 'rule 1: merging drops a tombstone beside a value',
     file: KEY_STATE,
-    from: '  return { state: { siblings, history, closed: sortedIds(closing) }, doubleDots };',
+    from: '  return { state: { siblings, history, closed: unionOfSorted(alreadyClosed, closing) }, doubleDots };',
     to: `  const living = siblings.some((s) => !s.deleted) ? siblings.filter((s) => !s.deleted) : siblings;
-  return { state: { siblings: living, history, closed: sortedIds(closing) }, doubleDots };`,
+  return { state: { siblings: living, history, closed: unionOfSorted(alreadyClosed, closing) }, doubleDots };`,
   },
   {
     name: 'last-writer-wins',
     breaks: 'law 2: one of two concurrent writes is dropped',
     file: KEY_STATE,
-    from: '  return { state: { siblings, history, closed: sortedIds(closing) }, doubleDots };',
+    from: '  return { state: { siblings, history, closed: unionOfSorted(alreadyClosed, closing) }, doubleDots };',
     to: `  const latest = siblings.toSorted((x, y) => y.writtenAtMs - x.writtenAtMs).slice(0, 1);
-  return { state: { siblings: latest, history, closed: sortedIds(closing) }, doubleDots };`,
+  return { state: { siblings: latest, history, closed: unionOfSorted(alreadyClosed, closing) }, doubleDots };`,
   },
   {
     name: 'closed-writes-forgotten',
     breaks: 'rule 2: the twin of a dead write comes back',
     file: KEY_STATE,
-    from: '      if (!sole.has(sibling.writeId)) closing.push(sibling.writeId);',
+    from: '      if (!isClosed && !sole.has(sibling.writeId)) closing.push(sibling.writeId);',
     to: '',
   },
   {
@@ -177,8 +177,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'closed-write-led-again',
     breaks: 'rule 22: a retry of a superseded write brings it back',
     file: REPLICA,
-    from: '  if (state.closed.includes(writeId)) {',
-    to: '  if (state.closed.includes(`${writeId}x`)) {',
+    from: '  if (isAmong(state.closed, writeId)) {',
+    to: '  if (isAmong(state.closed, `${writeId}x`)) {',
   },
   {
     name: 'corrupt-row-is-absent',
@@ -374,8 +374,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'digests-by-length',
     breaks: 'I3: two states whose digests begin alike are one',
     file: READ,
-    from: '    for (const { reply } of this.contacts.values()) if (reply?.state !== undefined) known.add(reply.digest);\n    return known;',
-    to: "    for (const { reply } of this.contacts.values()) if (reply?.state !== undefined) known.add(reply.digest);\n    return { has: (digest: string) => known.size > 0 && digest !== '' } as unknown as ReadonlySet<string>;",
+    from: '      if (reply?.vouches === true && reply.state !== undefined) known.add(reply.digest);\n    return known;',
+    to: "      if (reply?.vouches === true && reply.state !== undefined) known.add(reply.digest);\n    return { has: (digest: string) => known.size > 0 && digest !== '' } as unknown as ReadonlySet<string>;",
   },
   {
     name: 'session-forgotten',
@@ -395,8 +395,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'heals-at-once',
     breaks: 'I14: a suspect row is made whole by any read',
     file: READ,
-    from: "      const heals = reply.what === 'suspect' && inTime && this.areWhole(contact.node);",
-    to: "      const heals = reply.what === 'suspect' && inTime;",
+    from: '      const heals = isSuspect && inTime && this.haveAllShown(contact.node);',
+    to: '      const heals = isSuspect && inTime;',
   },
   {
     name: 'read-context-covers-less',

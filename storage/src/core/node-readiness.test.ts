@@ -1,6 +1,7 @@
 import { encodeTopology, NO_TOPOLOGY } from '@circlet/shared/ring/topology.ts';
 import type { Message } from '@circlet/shared/protocol/message.ts';
 import { describe, expect, it } from 'vitest';
+import { MemoryStore } from './memory-store.ts';
 import { Net, type Pod, readyNet, ring, storeWith } from './pods.case.ts';
 import { diskOf, topologyOf } from './ring.case.ts';
 
@@ -18,6 +19,16 @@ const ECHO: Message = { kind: 'echo', id: 1, sentMs: 0 };
 
 const start = (net: Net, name: string) => net.start(name, { store: storeWith(name, TOPOLOGY) });
 const isReady = (of: Pod) => of.node.readiness.ready;
+
+/** A disk without room for another byte, also in place of the same one. */
+class FullStore extends MemoryStore {
+  isFull = false;
+
+  override writeMeta(name: string, value: Uint8Array): void {
+    if (this.isFull) throw new Error('full');
+    super.writeMeta(name, value);
+  }
+}
 
 describe('a pod that starts', () => {
   it('is not ready before its own echo came back through the bus', () => {
@@ -87,6 +98,21 @@ describe('a pod that starts', () => {
     expect(isReady(a)).toBe(false);
     net.run(300);
     expect(isReady(a)).toBe(true);
+  });
+
+  it('writes nothing when it finds a topology, so that one whose disk is full is read again', () => {
+    const net = new Net();
+    const store = new FullStore(diskOf('a'));
+    storeWith('a', TOPOLOGY, store);
+    store.isFull = true;
+    const a = net.start('a', { store });
+    net.run(3_000);
+    expect(isReady(a)).toBe(true);
+    store.isFull = false;
+    // A later one it keeps, as ever.
+    const later = ring({ ...TOPOLOGY, epoch: TOPOLOGY.epoch + 1 });
+    net.tell(a, { name: 'b', toBoot: a.boot }, { kind: 'topologyTold', document: later.bytes });
+    expect(store.readMeta('topology')).toEqual(later.bytes);
   });
 
   it('need not wait when it is the only member', () => {

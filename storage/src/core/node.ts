@@ -151,7 +151,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
       this.effects.push({ kind: 'epoch', epoch: 0, topology: NO_TOPOLOGY });
       this.found();
     } else {
-      this.adopt(decodeTopology(stored));
+      this.actOn(decodeTopology(stored));
     }
     this.effects.push(after(HINT_OFFER_MS, { kind: 'hints' }));
   }
@@ -187,9 +187,14 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
 
   /** Takes a topology for good: in the store with this turn's commit, in frames from then on. */
   private adopt(topology: Topology): void {
+    this.store.writeMeta('topology', encodeTopology(topology));
+    this.actOn(topology);
+  }
+
+  /** Writes nothing: a pod whose disk has no room at all is rebuilt from it and goes on being read (rule 20). */
+  private actOn(topology: Topology): void {
     this.changes++;
     const ring = new Ring(topology, this.options.clusterKey);
-    if (this.ring?.digest !== ring.digest) this.store.writeMeta('topology', ring.bytes);
     this.ring = ring;
     this.founding = undefined;
     this.hints = new HintLedger(this.store, ring);

@@ -5,6 +5,7 @@ import {
   emptyState,
   findWrite,
   idsOf,
+  isAmong,
   type KeyState,
   merge,
   type Sibling,
@@ -105,7 +106,7 @@ function knownWrite(state: KeyState, request: Lead, serial: number): LeadResult 
     const { dots, writtenAtMs } = held;
     return { kind: 'led', outcome: 'held', dots, writtenAtMs, serial, doubleDots: 0 };
   }
-  if (state.closed.includes(writeId)) {
+  if (isAmong(state.closed, writeId)) {
     const { writtenAtMs } = request;
     return { kind: 'led', outcome: 'closed', dots: [], writtenAtMs, serial, doubleDots: 0 };
   }

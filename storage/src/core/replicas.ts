@@ -82,15 +82,20 @@ export class Replicas {
     const row = this.before(this.store.get(isOwner ? 'rows' : 'hints', at));
     if (row === undefined) {
       reply(isOwner ? {} : { as: 'stranger' });
-    } else if (row === 'corrupt' || row.suspectSince !== undefined) {
-      turn.effects.push(notice('alarm', 'row_suspect', { table: isOwner ? 'rows' : 'hints' }));
+      return;
+    }
+    const isSuspect = row === 'corrupt' || row.suspectSince !== undefined;
+    if (isSuspect) turn.effects.push(notice('alarm', 'row_suspect', { table: isOwner ? 'rows' : 'hints' }));
+    if (row === 'corrupt') {
       reply({ what: 'suspect' });
-    } else if (message.want === 'digest') {
+    } else if (message.want === 'digest' && !isSuspect) {
       reply({ what: 'digest', digest: row.digest, sole: row.sole });
     } else {
+      // What a suspect row has counts for nothing, and can still be what another damaged row has lost.
+      const what = isSuspect ? 'suspect' : 'state';
       const states = inParts(row.state);
       states.forEach((state, part) => {
-        reply({ what: 'state', digest: row.digest, sole: row.sole, part, parts: states.length, state });
+        reply({ what, digest: row.digest, sole: row.sole, part, parts: states.length, state });
       });
     }
   }

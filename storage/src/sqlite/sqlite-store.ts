@@ -39,6 +39,8 @@ export interface SqliteOptions {
   readonly path: string;
   /** Page cache, KiB. More of it makes reads of a large store cheaper and the pod bigger. */
   readonly cacheKiB: number;
+  /** 16 bytes that name a new store; random unless given. */
+  readonly newDisk?: () => Uint8Array;
 }
 
 export class SqliteStore implements Store {
@@ -50,6 +52,8 @@ export class SqliteStore implements Store {
   private readonly statementBegin: StatementSync;
   private readonly statementCommit: StatementSync;
   private readonly statementRollback: StatementSync;
+  private readonly statementPageCount: StatementSync;
+  private readonly pageSize: number;
   private readonly statementReadMeta: StatementSync;
   private readonly statementWriteMeta: StatementSync;
   private readonly counts: Record<Table, number>;
@@ -64,7 +68,7 @@ export class SqliteStore implements Store {
     | undefined;
 
   /** Throws {@link StoreUnusable} when the file is not a store of this version, or somebody else has it open. */
-  constructor({ path, cacheKiB }: SqliteOptions) {
+  constructor({ path, cacheKiB, newDisk = () => randomBytes(16) }: SqliteOptions) {
     if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
     this.database = new DatabaseSync(path);
     try {
@@ -75,11 +79,15 @@ export class SqliteStore implements Store {
       this.statementBegin = this.database.prepare('BEGIN IMMEDIATE');
       this.statementCommit = this.database.prepare('COMMIT');
       this.statementRollback = this.database.prepare('ROLLBACK');
+      // Every pulse of the pod says how large its store is.
+      this.statementPageCount = this.database.prepare('PRAGMA page_count');
+      this.statementPageCount.setReturnArrays(true);
+      this.pageSize = this.pragma('page_size') as number;
       this.statementReadMeta = this.database.prepare('SELECT value FROM meta WHERE name = ?');
       this.statementWriteMeta = this.database.prepare(
         'INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
       );
-      this.disk = this.findDisk();
+      this.disk = this.findDisk(newDisk);
       // After a transaction: only then does `synchronous` tell the truth (invariants.md, section 4).
       this.assertDurable(path);
       this.counts = { rows: this.countRows('rows'), hints: this.countRows('hints') };
@@ -144,9 +152,8 @@ export class SqliteStore implements Store {
   }
 
   bytes(): number {
-    const read = (pragma: string) =>
-      Object.values(this.database.prepare(`PRAGMA ${pragma}`).get() ?? {})[0] as number;
-    return read('page_count') * read('page_size');
+    const [pages] = this.statementPageCount.get() as unknown as [number];
+    return pages * this.pageSize;
   }
 
   readMeta(name: string): Uint8Array | undefined {
@@ -287,13 +294,13 @@ export class SqliteStore implements Store {
     return Object.values(this.database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
   }
 
-  private findDisk(): string {
+  private findDisk(newDisk: () => Uint8Array): string {
     const stored = this.readMeta('disk');
     if (stored !== undefined) return Buffer.from(stored).toString('hex');
-    const fresh = randomBytes(16);
+    const fresh = newDisk();
     this.writeMeta('disk', fresh);
     this.commit();
-    return fresh.toString('hex');
+    return Buffer.from(fresh).toString('hex');
   }
 
   /** Two keys with one prefix are one row: the count can be low by n^2 / 2^53. */

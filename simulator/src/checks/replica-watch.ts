@@ -1,0 +1,353 @@
+import { crc32 } from 'node:zlib';
+import { covers } from '@circlet/shared/causality/history.ts';
+import { type KeyState, merge } from '@circlet/shared/causality/key-state.ts';
+import { TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
+import { latin1 } from '@circlet/shared/codec/bytes.ts';
+import { decodeRow, stateOf } from '@circlet/storage/core/row.ts';
+import type { Locator, Store, Table } from '@circlet/storage/core/store.ts';
+import type { WorldWatch } from '../world.ts';
+import { Bits } from './bits.ts';
+import type { KeyLedger, WriteRecord } from './key-ledger.ts';
+import type { Invariant } from './violation.ts';
+
+/** One entry as the disk has it. */
+interface Held {
+  readonly state: KeyState;
+  readonly digest: string;
+  readonly owed: number;
+  /** It replaced a damaged entry and does not vouch yet. */
+  readonly isSuspect: boolean;
+  readonly bytes: Uint8Array;
+}
+
+type Shelf = Map<string, Held>;
+
+export interface WatchOptions {
+  /** In slot order; undefined for a key that no client writes. */
+  readonly ownersOf: (key: Uint8Array) => readonly string[];
+  readonly ledgerOf: (key: Uint8Array) => KeyLedger | undefined;
+  readonly blame: (invariant: Invariant, what: string) => void;
+  readonly nowMs: () => number;
+}
+
+/**
+ * The white box: every entry of every disk as it became durable, and what may never happen to one. Rows only grow
+ * (law 6), a dot stands for one write (I9), a hint goes when its owner has it (I7), what a killed process had committed
+ * is there when the next one starts. It knows of all copies, so an acknowledgement can be checked when it is given.
+ */
+export class ReplicaWatch implements WorldWatch {
+  private readonly options: WatchOptions;
+  private readonly disks = new Map<string, Record<Table, Shelf>>();
+  /** Pods whose disks are being damaged: what is gone from them is not their fault. */
+  private readonly damaged = new Set<string>();
+  /** Nodes that have lost something at any time: they may not have what they acknowledged. */
+  private readonly forgetful = new Set<string>();
+  private lastLossMs = Number.NEGATIVE_INFINITY;
+  /** Entries that fail their checksum, by pod, table and place in the ring. */
+  private readonly broken = new Set<string>();
+
+  constructor(options: WatchOptions) {
+    this.options = options;
+  }
+
+  changed(pod: string, table: Table, at: Locator, value: Uint8Array | undefined): void {
+    const shelf = this.shelf(pod, table);
+    const name = latin1(at.key);
+    const before = shelf.get(name);
+    if (value === undefined) {
+      shelf.delete(name);
+      if (table === 'rows') this.blame('I8', `${pod} removed a row`);
+      else if (before !== undefined) this.discharged(pod, at.key, before, before.owed);
+      return;
+    }
+    const held = heldIn(value);
+    shelf.set(name, held);
+    if (this.broken.delete(`${pod}/${table}/${at.prefix}`) && !held.isSuspect)
+      this.blame('I14', `${pod} takes what replaced a damaged entry for whole`);
+    this.learn(at.key, before?.state, held.state, pod);
+    const isOwner = this.options.ownersOf(at.key).includes(pod);
+    if (isOwner !== (table === 'rows')) this.blame('I3', `${pod} keeps in ${table} what belongs elsewhere`);
+    if (before === undefined) return;
+    this.checkGrowth(pod, before.state, held.state);
+    if (before.isSuspect && !held.isSuspect) this.checkHealed(pod, at.key, held.state);
+    if (table === 'hints') this.discharged(pod, at.key, before, before.owed & ~held.owed);
+  }
+
+  opened(pod: string, store: Store, isTorn: boolean): void {
+    const shelves = this.disks.get(pod);
+    const mayDiffer = this.damaged.has(pod) || shelves === undefined;
+    for (const table of TABLES) {
+      const old = shelves?.[table] ?? new Map<string, Held>();
+      const found = new Map<string, { at: Locator; value: Uint8Array }>();
+      for (const entry of store.scan(table, undefined, ENTRIES_MAX)) {
+        if (entry.kind === 'found') found.set(latin1(entry.at.key), entry);
+        else this.broken.add(`${pod}/${table}/${entry.at.prefix}`);
+      }
+      if (mayDiffer) {
+        const fresh: Shelf = new Map();
+        for (const [name, { value }] of found) fresh.set(name, heldIn(value));
+        this.disksOf(pod)[table] = fresh;
+        continue;
+      }
+      for (const [name, { at, value }] of found) {
+        if (old.get(name)?.digest === heldIn(value).digest && old.get(name)?.owed === heldIn(value).owed) continue;
+        if (isTorn) this.changed(pod, table, at, value.slice());
+        else this.blame('I1', `${pod} finds another entry in ${table} than was committed`);
+      }
+      for (const name of old.keys()) {
+        if (found.has(name)) continue;
+        if (isTorn && table === 'hints') old.delete(name);
+        else this.blame('I1', `${pod} has lost a committed entry of ${table}`);
+      }
+    }
+  }
+
+  // ---- disks that lose something ----
+
+  /** Whatever `damage` does to the pod's disk, it may; acknowledged writes are owed so many copies less. */
+  lossy(pod: string, keys: readonly Uint8Array[], damage: () => void, isVoterStill: boolean): void {
+    const before = keys.map((key) => this.slots(key));
+    this.damaged.add(pod);
+    this.forgetful.add(pod);
+    this.lastLossMs = this.options.nowMs();
+    for (const place of this.broken) if (place.startsWith(`${pod}/`) && keys.length > 1) this.broken.delete(place);
+    damage();
+    this.damaged.delete(pod);
+    keys.forEach((key, i) => {
+      const ledger = this.options.ledgerOf(key);
+      if (ledger !== undefined) this.weaken(ledger, before[i] ?? [], this.slots(key), key, pod, isVoterStill);
+    });
+  }
+
+  /** A row that a running pod holds can no longer be read. */
+  rotted(pod: string, { key, prefix }: Locator): void {
+    this.broken.add(`${pod}/rows/${prefix}`);
+    this.lossy(pod, [key], () => this.shelf(pod, 'rows').delete(latin1(key)), false);
+  }
+
+  /** Some disk has lost something. */
+  get hasForgotten(): boolean {
+    return this.forgetful.size > 0;
+  }
+
+  /** Fallbacks that hold the key. */
+  holdersOf(key: Uint8Array): number {
+    return [...this.disks.values()].filter(({ hints }) => hints.has(latin1(key))).length;
+  }
+
+  private weaken(
+    ledger: KeyLedger,
+    before: readonly Bits[],
+    after: readonly Bits[],
+    key: Uint8Array,
+    pod: string,
+    isVoterStill: boolean,
+  ): void {
+    const slot = this.options.ownersOf(key).indexOf(pod);
+    for (const record of ledger.writes) {
+      if (record.outcome !== 'ok') continue;
+      const had = countOf(before, record);
+      const has = countOf(after, record);
+      if (had < record.copies) {
+        this.blame('I1', `${record.name} has ${had} copies, and ${record.copies} were acknowledged`);
+      }
+      // A disk that went back to what it was votes as if nothing had been; one that knows of its damage does not.
+      const isForgotten = isVoterStill && slot >= 0 && after[slot]?.has(record.index) !== true;
+      if (has === had && !isForgotten) continue;
+      const copies = Math.max(0, record.copies - (had - has));
+      const owners = record.okOwners - (isForgotten ? 1 : 0);
+      ledger.weaken(record, { copies, owners: Math.max(0, owners), lost: has === 0 && copies === 0 });
+    }
+  }
+
+  // ---- what there is ----
+
+  /** For each slot of the key, all writes that a copy for it holds or knows to be superseded. */
+  slots(key: Uint8Array): readonly Bits[] {
+    const ledger = this.options.ledgerOf(key);
+    const owners = this.options.ownersOf(key);
+    const slots = owners.map(() => new Bits());
+    if (ledger === undefined) return slots;
+    const name = latin1(key);
+    for (const [pod, { rows, hints }] of this.disks) {
+      const row = rows.get(name);
+      const slot = owners.indexOf(pod);
+      if (row !== undefined && slot >= 0) slots[slot]?.addAll(closureOf(ledger, row.state));
+      const hint = hints.get(name);
+      if (hint === undefined) continue;
+      slots.forEach((bits, i) => {
+        if ((hint.owed & (1 << i)) !== 0) bits.addAll(closureOf(ledger, hint.state));
+      });
+    }
+    return slots;
+  }
+
+  /** A write that was begun at `askedMs` is acknowledged: W distinct slots have it on a disk, and PW owners (I6). */
+  acknowledged(
+    key: Uint8Array,
+    record: WriteRecord,
+    need: { readonly any: number; readonly owners: number },
+    askedMs: number,
+  ): void {
+    const owners = this.options.ownersOf(key);
+    // Somebody who acknowledged it may have lost it since.
+    if (this.lastLossMs >= askedMs) return;
+    const ledger = this.options.ledgerOf(key);
+    if (ledger === undefined) return;
+    const name = latin1(key);
+    const any = countOf(this.slots(key), record);
+    const byOwners = owners.filter((owner) => {
+      const row = this.disks.get(owner)?.rows.get(name);
+      return row !== undefined && closureOf(ledger, row.state).has(record.index);
+    }).length;
+    if (any < need.any) this.blame('I6', `${record.name} is acknowledged with ${any} copies of ${need.any}`);
+    if (byOwners < need.owners)
+      this.blame('I6', `${record.name} is acknowledged by ${byOwners} owners of ${need.owners}`);
+  }
+
+  /** What every disk has of the key, merged as a reader of all of them would. */
+  merged(key: Uint8Array): KeyState | undefined {
+    let whole: KeyState | undefined;
+    for (const { rows, hints } of this.disks.values()) {
+      for (const held of [rows.get(latin1(key)), hints.get(latin1(key))]) {
+        if (held === undefined) continue;
+        whole = whole === undefined ? held.state : merge(whole, held.state, NOBODY).state;
+      }
+    }
+    return whole;
+  }
+
+  rowOf(pod: string, key: Uint8Array): Uint8Array | undefined {
+    return this.disks.get(pod)?.rows.get(latin1(key))?.bytes;
+  }
+
+  /** Hints on all disks that are owed to one of these nodes, by pod. */
+  hintsOwedTo(nodes: ReadonlySet<string>): number {
+    let owed = 0;
+    for (const { hints } of this.disks.values()) {
+      for (const [name, hint] of hints) {
+        const owners = this.options.ownersOf(Uint8Array.from(name, (char) => char.charCodeAt(0)));
+        if (owners.some((owner, slot) => nodes.has(owner) && (hint.owed & (1 << slot)) !== 0)) owed++;
+      }
+    }
+    return owed;
+  }
+
+  // ---- what may never happen ----
+
+  /** The hint for these slots is gone: their owners must have all that was in it (I7). */
+  private discharged(pod: string, key: Uint8Array, hint: Held, slots: number): void {
+    if (slots === 0) return;
+    this.options.ownersOf(key).forEach((owner, slot) => {
+      if ((slots & (1 << slot)) === 0 || this.forgetful.has(owner)) return;
+      const row = this.disks.get(owner)?.rows.get(latin1(key));
+      if (row === undefined || !isCovered(hint.state, row.state)) {
+        this.blame('I7', `${pod} dropped a hint that ${owner} does not have`);
+      }
+    });
+  }
+
+  /** Law 6: what was seen stays seen, and a write goes only when something that saw it has come. */
+  private checkGrowth(pod: string, before: KeyState, after: KeyState): void {
+    if (!covers(after.history, before.history)) this.blame('I8', `a history shrank at ${pod}`);
+    if (!isWithin(before.closed, after.closed)) {
+      this.blame('I8', `a closed write was forgotten at ${pod}`);
+    }
+  }
+
+  /**
+   * A damaged row vouches again: what any other owner had, when the read that made it whole was asked, it has too. Younger
+   * writes may have been acknowledged since.
+   */
+  private checkHealed(pod: string, key: Uint8Array, state: KeyState): void {
+    const ledger = this.options.ledgerOf(key);
+    if (ledger === undefined) return;
+    const own = closureOf(ledger, state);
+    const askedMs = this.options.nowMs() - TIMEOUT_MS_MAX - 1_000;
+    for (const owner of this.options.ownersOf(key)) {
+      const row = this.disks.get(owner)?.rows.get(latin1(key));
+      if (owner === pod || row === undefined) continue;
+      const beyond = closureOf(ledger, row.state).removeAll(own);
+      for (const index of beyond.members()) {
+        const write = ledger.writes[index];
+        if (write?.outcome === 'ok' && write.okMs < askedMs)
+          this.blame('I14', `${pod} vouches again without ${write.name}, which ${owner} has`);
+      }
+    }
+  }
+
+  private learn(key: Uint8Array, before: KeyState | undefined, state: KeyState, pod: string): void {
+    const ledger = this.options.ledgerOf(key);
+    if (ledger === undefined) return;
+    const nowMs = this.options.nowMs();
+    for (const { writeId, dots, check, body } of state.siblings) {
+      const record = ledger.find(writeId);
+      if (record === undefined) {
+        this.blame('I14', `${pod} holds a write that nobody made`);
+        continue;
+      }
+      if (check !== record.check || crc32(body) !== check) {
+        this.blame('I14', `${pod} holds another value of ${record.name} than was written`);
+      }
+      const isHeld = before?.siblings.some((sibling) => sibling.writeId === writeId) === true;
+      for (const { actor, counter } of dots) {
+        const isNew = ledger.learn(record, actor, counter, nowMs);
+        // A lead that holds the write mints nothing (rule 22).
+        if (isNew && isHeld && actor.startsWith(`${pod}.`))
+          this.blame('I9', `${pod} gave ${record.name} another dot, and had it already`);
+      }
+    }
+  }
+
+  private blame(invariant: Invariant, what: string): void {
+    this.options.blame(invariant, what);
+  }
+
+  private disksOf(pod: string): Record<Table, Shelf> {
+    let shelves = this.disks.get(pod);
+    if (shelves === undefined) {
+      shelves = { rows: new Map(), hints: new Map() };
+      this.disks.set(pod, shelves);
+    }
+    return shelves;
+  }
+
+  private shelf(pod: string, table: Table): Shelf {
+    return this.disksOf(pod)[table];
+  }
+}
+
+const TABLES: readonly Table[] = ['rows', 'hints'];
+/** More than any run writes. */
+const ENTRIES_MAX = 1_000_000;
+const NOBODY: ReadonlySet<string> = new Set();
+
+function heldIn(value: Uint8Array): Held {
+  const row = decodeRow(value);
+  return { state: stateOf(row), digest: row.digest, owed: row.owed, isSuspect: row.suspectSince !== undefined, bytes: row.state };
+}
+
+function closureOf(ledger: KeyLedger, { siblings }: KeyState): Bits {
+  return ledger.closure(siblings.flatMap(({ writeId }) => ledger.find(writeId) ?? []));
+}
+
+/** Of two lists in order, whether the second has all of the first. */
+function isWithin(small: readonly string[], large: readonly string[]): boolean {
+  let at = 0;
+  for (const id of small) {
+    while (at < large.length && (large[at] ?? '') < id) at++;
+    if (large[at] !== id) return false;
+  }
+  return true;
+}
+
+function countOf(slots: readonly Bits[], { index }: WriteRecord): number {
+  return slots.filter((bits) => bits.has(index)).length;
+}
+
+/** Whether merging `small` into `large` would tell it nothing new. */
+function isCovered(small: KeyState, large: KeyState): boolean {
+  const { state } = merge(large, small, NOBODY);
+  const ids = ({ siblings }: KeyState) => siblings.map(({ writeId, dots }) => writeId + dots.length).join();
+  return covers(large.history, small.history) && ids(state) === ids(large);
+}

@@ -1,0 +1,166 @@
+import {
+  CORRUPT,
+  type Entry,
+  type Locator,
+  type Lookup,
+  type Store,
+  type Table,
+} from '@circlet/storage/core/store.ts';
+import { latin1 } from '@circlet/shared/codec/bytes.ts';
+
+/** Told what a turn did to the store, when it is durable. */
+export interface StoreWatch {
+  /** `value` is undefined when the entry was deleted. */
+  changed(table: Table, at: Locator, value: Uint8Array | undefined): void;
+}
+
+/** An error as SQLite's binding throws it; what made it is in its name, so that nobody takes it for a bug. */
+export class InjectedError extends Error {
+  override name = 'InjectedError';
+  readonly errcode: number;
+
+  constructor(message: string, errcode: number) {
+    super(message);
+    this.errcode = errcode;
+  }
+}
+
+const IOERR = 10;
+const FULL = 13;
+
+/** Between the machine and its engine: fails when it is told to, and tells what was committed. */
+export class FaultyStore implements Store {
+  /** No room: reads go on, a turn that writes cannot be committed. */
+  isFull = false;
+  /** What the next commit of a turn that wrote comes to, and nothing after it. */
+  commitFails: 'kept' | 'lost' | undefined;
+  /** Nobody was told of the last commit: the power failed meanwhile, and what is left of it remains to be seen. */
+  isTorn = false;
+  private readonly engine: Store;
+  private readonly watch: StoreWatch | undefined;
+  /** Entries that fail their checksum; they still do when the store is opened again. */
+  readonly rotten: Set<string>;
+  private turn: { readonly table: Table; readonly at: Locator; readonly value: Uint8Array | undefined }[] =
+    [];
+  private wroteMeta = false;
+
+  constructor(engine: Store, watch?: StoreWatch, rotten = new Set<string>()) {
+    this.engine = engine;
+    this.rotten = rotten;
+    this.watch = watch;
+  }
+
+  get disk(): string {
+    return this.engine.disk;
+  }
+
+  get readOnly(): boolean {
+    return this.engine.readOnly;
+  }
+
+  set readOnly(is: boolean) {
+    (this.engine as { readOnly: boolean }).readOnly = is;
+  }
+
+  get(table: Table, at: Locator): Lookup {
+    return this.isRotten(table, at) ? CORRUPT : this.engine.get(table, at);
+  }
+
+  put(table: Table, at: Locator, value: Uint8Array): void {
+    if (this.rotten.size > 0) this.rotten.delete(placeOf(table, at));
+    this.turn.push({ table, at, value });
+    this.engine.put(table, at, value);
+  }
+
+  delete(table: Table, at: Locator): void {
+    if (this.rotten.size > 0) this.rotten.delete(placeOf(table, at));
+    this.turn.push({ table, at, value: undefined });
+    this.engine.delete(table, at);
+  }
+
+  scan(table: Table, after: Locator | undefined, limit: number): readonly Entry[] {
+    const entries = this.engine.scan(table, after, limit);
+    if (this.rotten.size === 0) return entries;
+    return entries.map((entry) =>
+      this.isRotten(table, entry.at) ? { kind: 'corrupt', at: entry.at } : entry,
+    );
+  }
+
+  count(table: Table): number {
+    return this.engine.count(table);
+  }
+
+  bytes(): number {
+    return this.engine.bytes();
+  }
+
+  readMeta(name: string): Uint8Array | undefined {
+    return this.engine.readMeta(name);
+  }
+
+  writeMeta(name: string, value: Uint8Array): void {
+    this.wroteMeta = true;
+    this.engine.writeMeta(name, value);
+  }
+
+  begin(): void {
+    this.forget();
+    this.engine.begin();
+  }
+
+  commit(): void {
+    const wrote = this.turn.length > 0 || this.wroteMeta;
+    if (wrote && this.isFull) throw new InjectedError('injected: database or disk is full', FULL);
+    if (wrote && this.commitFails !== undefined) {
+      const how = this.commitFails;
+      this.commitFails = undefined;
+      if (how === 'kept') this.commitNow();
+      throw new InjectedError('injected: disk I/O error', IOERR);
+    }
+    this.commitNow();
+  }
+
+  /** For a commit that the power failure which follows may tear. */
+  commitUnseen(): void {
+    this.engine.commit();
+    this.isTorn = true;
+    this.forget();
+  }
+
+  rollback(): void {
+    this.forget();
+    this.engine.rollback();
+  }
+
+  close(): void {
+    this.engine.close();
+  }
+
+  /** The entry fails its checksum from now on, until it is written again. False when there is none. */
+  rot(table: Table, at: Locator): boolean {
+    if (this.engine.get(table, at).kind !== 'found') return false;
+    this.rotten.add(placeOf(table, at));
+    return true;
+  }
+
+  private commitNow(): void {
+    this.engine.commit();
+    if (this.watch !== undefined) {
+      for (const { table, at, value } of this.turn) this.watch.changed(table, at, value);
+    }
+    this.forget();
+  }
+
+  private forget(): void {
+    if (this.turn.length > 0) this.turn = [];
+    this.wroteMeta = false;
+  }
+
+  private isRotten(table: Table, at: Locator): boolean {
+    return this.rotten.size > 0 && this.rotten.has(placeOf(table, at));
+  }
+}
+
+function placeOf(table: Table, { prefix, key }: Locator): string {
+  return `${table}/${prefix}/${latin1(key)}`;
+}

@@ -1,0 +1,261 @@
+import type { MessageKind } from '@circlet/shared/protocol/message.ts';
+import { DAY_MS } from '../world.ts';
+import { Draw } from './draw.ts';
+import type { ClientStep, Fault, FaultName, FaultStep, Network, Plan, Shape, Verb } from './plan.ts';
+
+/**
+ * A seed's plan, swarm style (Groce et al., ISSTA 2012): every seed draws which faults there are at all and how often each
+ * comes, how the network is, what the clients like to do. A seed with everything at once hides what needs a quiet moment,
+ * and one with a little of everything never meets what needs a lot.
+ */
+export function drawPlan(seed: number): Plan {
+  const draw = new Draw(seed ^ 0x5eed);
+  const shape = drawShape(draw);
+  const habits = drawHabits(draw, shape);
+  const faults = drawFaults(draw, shape, habits.busyMs);
+  const clients = drawClients(draw, shape, habits);
+  const steps = [...clients, ...faults].toSorted((a, b) => a.atMs - b.atMs);
+  return { seed, shape, network: drawNetwork(draw), steps, busyMs: habits.busyMs };
+}
+
+function drawShape(draw: Draw): Shape {
+  const storage = draw.between(3, draw.chance(0.7) ? 6 : 9);
+  return {
+    storage,
+    coordinators: draw.between(1, 3),
+    zones: draw.chance(0.3) ? draw.between(2, 3) : 1,
+    replicas: draw.chance(0.8) ? 3 : draw.between(1, Math.min(5, storage)),
+    vnodes: 8,
+    keys: draw.between(1, draw.chance(0.8) ? 6 : 16),
+    clients: draw.between(2, 10),
+    hintKeysMax: draw.chance(0.1) ? draw.between(1, 3) : 1_000_000,
+    siblingsMax: draw.chance(0.1) ? draw.between(1, 6) : 100,
+    requestsMax: draw.chance(0.1) ? draw.between(1, 4) : 10_000,
+    wallSkewMs: draw.chance(0.3) ? 90 * DAY_MS : draw.scale(1, 10_000),
+    drift: draw.chance(0.5) ? 0 : draw.scale(1e-6, 1e-3),
+  };
+}
+
+function drawNetwork(draw: Draw): Network {
+  const isRough = draw.chance(0.4);
+  const rare = (most: number) => (isRough && draw.chance(0.6) ? draw.scale(0.0005, most) : 0);
+  return {
+    hopMs: draw.pick([0.3, 0.3, 1, 5]),
+    loss: rare(0.05),
+    duplicate: rare(0.1),
+    delay: rare(0.1),
+    delayMs: draw.pick([2, 20, 200, 2_000]),
+  };
+}
+
+// ---- clients ----
+
+interface Habits {
+  readonly busyMs: number;
+  readonly perSecond: number;
+  /** By key: what is done to it, each as often as it is named. */
+  readonly verbs: readonly (readonly Verb[])[];
+  readonly hotShare: number;
+  readonly strict: number;
+  readonly sized: number;
+  readonly retries: number;
+  readonly conditions: number;
+  readonly timeouts: readonly number[];
+  readonly large: number;
+}
+
+/** What is done to one key: sets to which is only added, blind writes only, and everything at once. */
+const MIXES: readonly (readonly Verb[])[] = [
+  ['get', 'add', 'add'],
+  ['get', 'put', 'put'],
+  ['get', 'put', 'put', 'delete'],
+  ['get', 'blindPut'],
+  ['get', 'put', 'put', 'blindPut', 'delete'],
+  ['get', 'get', 'put', 'put', 'blindPut', 'delete', 'blindDelete'],
+];
+
+function drawHabits(draw: Draw, shape: Shape): Habits {
+  // Most runs are short and full; one in two hundred is hours long, so that something can be hours old.
+  const isLong = draw.chance(0.005);
+  return {
+    busyMs: isLong ? draw.scale(3_600_000, 4 * 3_600_000) : draw.scale(10_000, 240_000),
+    perSecond: isLong ? draw.scale(0.05, 0.3) : draw.scale(1, 20),
+    verbs: Array.from({ length: shape.keys }, () => draw.pick(MIXES)),
+    hotShare: draw.chance(0.5) ? 0 : draw.share(),
+    strict: draw.pick([0, 0.1, 0.5, 1]),
+    sized: draw.pick([0, 0.3, 0.8]),
+    retries: draw.pick([0, 0.3, 0.8]),
+    conditions: draw.pick([0, 0, 0.1, 0.4]),
+    timeouts: draw.pick([[1_000], [300, 1_000, 4_000], [4_000], [50, 60_000]]),
+    large: draw.chance(0.05) ? 0.02 : 0,
+  };
+}
+
+function drawClients(draw: Draw, shape: Shape, habits: Habits): ClientStep[] {
+  const steps: ClientStep[] = [];
+  let id = 0;
+  for (let atMs = 0; ; ) {
+    atMs += draw.waitMs(habits.perSecond / 1000);
+    if (atMs >= habits.busyMs) return steps;
+    // Sometimes many come at once, so that a turn has a batch and a coordinator too much to do.
+    const burst = draw.chance(0.005) ? draw.between(5, 40) : 1;
+    for (let i = 0; i < burst; i++) steps.push(drawClient(draw, shape, habits, atMs, id++));
+  }
+}
+
+function drawClient(draw: Draw, shape: Shape, habits: Habits, atMs: number, id: number): ClientStep {
+  const key = draw.chance(habits.hotShare) ? 0 : draw.between(0, shape.keys - 1);
+  const verb: Verb = draw.pick(habits.verbs[key] ?? (['get'] as const));
+  const isKept = verb !== 'add' && draw.chance(habits.conditions);
+  return {
+    kind: 'client',
+    atMs,
+    id,
+    client: draw.between(0, shape.clients - 1),
+    key,
+    via: draw.between(0, shape.coordinators - 1),
+    verb,
+    quorum: drawQuorum(draw, shape, habits),
+    session: draw.chance(0.5),
+    ...drawRepeats(draw, habits),
+    condition: isKept ? draw.pick(['absent', 'exists'] as const) : undefined,
+    returnValue: draw.chance(0.1),
+    bytes: draw.chance(habits.large) ? draw.between(50_000, 400_000) : draw.between(0, 60),
+    tampered: draw.chance(0.01),
+  };
+}
+
+function drawRepeats(draw: Draw, { retries }: Habits): Pick<ClientStep, 'retries' | 'repeatMs'> {
+  if (!draw.chance(retries)) return { retries: 0, repeatMs: undefined };
+  return { retries: draw.between(1, 3), repeatMs: draw.chance(0.3) ? draw.scale(1, 20_000) : undefined };
+}
+
+function drawQuorum(draw: Draw, { replicas }: Shape, { strict, sized, timeouts }: Habits): ClientStep['quorum'] {
+  const size = () => draw.between(1, replicas);
+  const isSized = draw.chance(sized);
+  return {
+    sloppy: !draw.chance(strict),
+    timeoutMs: draw.pick(timeouts),
+    ...(isSized && draw.chance(0.5) && { r: size() }),
+    ...(isSized && draw.chance(0.5) && { w: size() }),
+    ...(isSized && draw.chance(0.2) && { pr: size() }),
+    ...(isSized && draw.chance(0.2) && { pw: size() }),
+  };
+}
+
+// ---- faults ----
+
+/** How often each comes at the most, a minute; how long it lasts at the most, milliseconds; how likely a seed has it. */
+const FAULTS: Record<FaultName, { perMinute: number; forMs: number; has: number }> = {
+  crash: { perMinute: 12, forMs: 30_000, has: 0.5 },
+  crashInTurn: { perMinute: 12, forMs: 10_000, has: 0.5 },
+  stop: { perMinute: 6, forMs: 30_000, has: 0.3 },
+  freeze: { perMinute: 12, forMs: 30_000, has: 0.4 },
+  slow: { perMinute: 6, forMs: 30_000, has: 0.35 },
+  partition: { perMinute: 15, forMs: 60_000, has: 0.6 },
+  clog: { perMinute: 12, forMs: 20_000, has: 0.3 },
+  unplug: { perMinute: 6, forMs: 20_000, has: 0.3 },
+  busFreeze: { perMinute: 4, forMs: 8_000, has: 0.2 },
+  busDeath: { perMinute: 2, forMs: 5_000, has: 0.2 },
+  storm: { perMinute: 4, forMs: 30_000, has: 0.4 },
+  replay: { perMinute: 6, forMs: 0, has: 0.5 },
+  diskFull: { perMinute: 4, forMs: 40_000, has: 0.2 },
+  writeError: { perMinute: 6, forMs: 10_000, has: 0.3 },
+  wipe: { perMinute: 0.5, forMs: 20_000, has: 0.1 },
+  restore: { perMinute: 2, forMs: 20_000, has: 0.3 },
+  rot: { perMinute: 8, forMs: 0, has: 0.3 },
+  flipRow: { perMinute: 3, forMs: 10_000, has: 0.2 },
+  flipLog: { perMinute: 3, forMs: 10_000, has: 0.2 },
+  clockStep: { perMinute: 6, forMs: 0, has: 0.3 },
+};
+
+function drawFaults(draw: Draw, shape: Shape, busyMs: number): FaultStep[] {
+  const names = Object.keys(FAULTS) as FaultName[];
+  const chosen = names.filter((name) => draw.chance(FAULTS[name].has));
+  // What may go wrong at all, and one more than nothing.
+  const kinds = chosen.length > 0 ? chosen : [draw.pick(names)];
+  // A run of hours has as many faults as one of minutes.
+  const minutes = Math.min(busyMs / 60_000, 10);
+  const steps = kinds.flatMap((name) => {
+    const { perMinute, forMs } = FAULTS[name];
+    const times = Math.max(1, Math.round(draw.scale(0.1, 1) * perMinute * minutes * draw.share() * 2));
+    const lasts = draw.scale(0.05, 1);
+    return Array.from({ length: times }, () => {
+      const atMs = draw.share() * busyMs;
+      return {
+        kind: 'fault' as const,
+        atMs,
+        forMs: forMs === 0 ? 0 : draw.scale(20, 20 + forMs * lasts),
+        ...drawFault(draw, shape, name, busyMs),
+      };
+    });
+  });
+  return steps;
+}
+
+/** What kills a turn in the middle: whatever a storage pod commits for, and what a coordinator waits for. */
+const STORAGE_TURNS: readonly MessageKind[] = ['lead', 'lead', 'merge', 'merge', 'read', 'hintPage', 'hintAck', 'hintPull', 'swim'];
+const COORDINATOR_TURNS: readonly MessageKind[] = ['led', 'led', 'merged', 'found'];
+
+function drawFault(draw: Draw, shape: Shape, fault: FaultName, busyMs: number): Fault {
+  const storage = Array.from({ length: shape.storage }, (_, i) => `n${i + 1}`);
+  const coordinators = ['p', 'q', 'r'].slice(0, shape.coordinators);
+  const everyone = [...storage, ...coordinators];
+  const anyone = () => draw.pick([...storage, ...everyone]);
+  const node = () => draw.pick(storage);
+  switch (fault) {
+    case 'crash':
+    case 'stop':
+    case 'freeze':
+    case 'unplug':
+      return { fault, pod: anyone() };
+    case 'crashInTurn':
+      return draw.chance(0.8)
+        ? { fault, pod: node(), on: draw.pick(STORAGE_TURNS), point: draw.pick(['beforeCommit', 'afterCommit', 'inCommit']) }
+        : { fault, pod: draw.pick(coordinators), on: draw.pick(COORDINATOR_TURNS), point: 'beforeCommit' };
+    case 'slow':
+      return { fault, pod: anyone(), turnMs: draw.scale(1, 1_000) };
+    case 'partition':
+      return drawPartition(draw, everyone);
+    case 'clog':
+      return { fault, from: draw.pick(everyone), to: draw.pick(everyone) };
+    case 'busFreeze':
+    case 'busDeath':
+      return { fault };
+    case 'storm':
+      return { fault, loss: draw.scale(0.01, 0.4), duplicate: draw.scale(0.01, 0.4), delay: draw.scale(0.01, 0.5) };
+    case 'replay':
+      return { fault, frames: draw.between(1, 100) };
+    case 'diskFull':
+    case 'wipe':
+    case 'flipRow':
+    case 'flipLog':
+      return { fault, pod: node() };
+    case 'writeError':
+      return { fault, pod: node(), kept: draw.chance(0.5) };
+    case 'restore':
+      return { fault, pod: node(), ageMs: draw.scale(100, busyMs) };
+    case 'rot':
+      return { fault, pod: node(), key: draw.between(0, shape.keys - 1) };
+    case 'clockStep':
+      return { fault, pod: anyone(), ms: Math.round((draw.share() - 0.5) * 2 * draw.scale(1, 90 * DAY_MS)) };
+  }
+}
+
+/** One alone, two halves, or two sides between which others still reach both: all coordinators and one owner, say. */
+function drawPartition(draw: Draw, everyone: readonly string[]): Fault {
+  const oneWay = draw.chance(0.3);
+  if (draw.chance(0.4)) {
+    const coordinators = everyone.filter((pod) => !pod.startsWith('n'));
+    const nodes = everyone.filter((pod) => pod.startsWith('n'));
+    const [left, right] = [draw.chance(0.6) ? coordinators : draw.some(coordinators), [draw.pick(nodes)]];
+    return draw.chance(0.7)
+      ? { fault: 'partition', left, right, oneWay }
+      : { fault: 'partition', left: right, right: left, oneWay };
+  }
+  const left = draw.chance(0.4) ? [draw.pick(everyone)] : draw.some(everyone);
+  const others = everyone.filter((pod) => !left.includes(pod));
+  const isPartial = draw.chance(0.4) && others.length > 1;
+  const right = isPartial ? draw.some(others) : others;
+  return { fault: 'partition', left, right, oneWay };
+}

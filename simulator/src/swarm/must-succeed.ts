@@ -1,0 +1,46 @@
+import type { Call } from '../call.ts';
+import type { ReplicaWatch } from '../checks/replica-watch.ts';
+import type { Story } from '../story.ts';
+import type { PlanKey } from './clients.ts';
+import type { Faults } from './faults.ts';
+import type { ClientStep, Plan } from './plan.ts';
+
+/** What pods believe of each other is as old as this at the most. */
+const SETTLED_MS = 15_000;
+
+/**
+ * Whether a call that failed should not have: nothing has been wrong for a while but dead pods, and those that are left
+ * are enough for what was asked. Availability is a promise too: a store that refuses everything loses nothing.
+ */
+export function mustSucceed(of: {
+  readonly plan: Plan;
+  readonly story: Story;
+  readonly faults: Faults;
+  readonly watch: ReplicaWatch;
+  readonly key: PlanKey;
+  readonly step: ClientStep;
+  readonly call: Call;
+}): boolean {
+  const { plan, story, faults, watch, key, step, call } = of;
+  if (!isShortOfReplicas(call) || step.quorum.timeoutMs < 1_000 || plan.shape.hintKeysMax < 1_000) return false;
+  if (watch.hasForgotten || faults.gone.size > 0 || !faults.isCalmSince(call.askedMs)) return false;
+  const isUp = (pod: string) => story.world.isRunning(pod) && !faults.isDisturbedSince(pod, call.askedMs - SETTLED_MS);
+  if (!isUp(call.coordinator)) return false;
+  const owners = story.ownersOf(key.key).filter(isUp).length;
+  const nodes = story.world.storage.filter(isUp).length;
+  const { request } = call;
+  const { r, w, pr, pw, sloppy } = request.quorum;
+  const canRead = owners >= Math.max(r, pr);
+  // A session may have seen what is with an owner that is down.
+  if (request.kind === 'get') return canRead && (request.atLeast === undefined || owners === key.owners);
+  const readsFirst = request.condition !== undefined || (request.write.deleted && request.context === undefined);
+  const canWrite = sloppy ? nodes >= w && owners >= pw : owners >= Math.max(w, pw);
+  return canWrite && (!readsFirst || canRead);
+}
+
+function isShortOfReplicas({ answer }: Call): boolean {
+  if (answer === undefined) return true;
+  if (answer.kind !== 'failed') return false;
+  const { code } = answer.failure;
+  return code === 'quorum_unavailable' || code === 'timeout' || code === 'stale_replicas';
+}

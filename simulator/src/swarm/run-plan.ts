@@ -1,0 +1,193 @@
+import { latin1 } from '@circlet/shared/codec/bytes.ts';
+import { KeyLedger } from '../checks/key-ledger.ts';
+import { ReplicaWatch } from '../checks/replica-watch.ts';
+import type { Invariant, Violation } from '../checks/violation.ts';
+import { SqliteDisk } from '../disks/sqlite-disk.ts';
+import type { Disk } from '../disk.ts';
+import { keyNamed, Story } from '../story.ts';
+import type { ClockSkew } from '../process.ts';
+import { DAY_MS } from '../world.ts';
+import { Clients, type PlanKey } from './clients.ts';
+import { Faults } from './faults.ts';
+import { Finale } from './finale.ts';
+import type { Outcome } from './outcome.ts';
+import type { Plan } from './plan.ts';
+
+export interface RunOptions {
+  /** Told in order of time what happens, a line each. */
+  readonly story?: (line: string) => void;
+}
+
+/** Of one run; what follows a broken invariant says little. */
+const VIOLATIONS_MAX = 50;
+/** Steps of a plan that has to show something by itself, and not as what is left of another. */
+const WHOLE_PLAN_STEPS = 60;
+
+/**
+ * Makes a plan happen in a world of its own and says what came of it. Never throws for what the product does wrong: a
+ * machine that meets its own bug is a violation like any other.
+ */
+export function runPlan(plan: Plan, options: RunOptions = {}): Outcome {
+  const disks: SqliteDisk[] = [];
+  try {
+    return new Run(plan, options, disks).outcome();
+  } finally {
+    for (const disk of disks) disk.remove();
+  }
+}
+
+class Run {
+  private readonly plan: Plan;
+  private readonly violations: Violation[] = [];
+  private readonly keys: readonly PlanKey[];
+  private readonly story: Story | undefined;
+  private readonly clients: Clients | undefined;
+  private readonly faults: Faults | undefined;
+  private convergedMs = 0;
+  private readonly tellStory: ((line: string) => void) | undefined;
+  private readonly nowMs: () => number;
+
+  constructor(plan: Plan, options: RunOptions, disks: SqliteDisk[]) {
+    this.plan = plan;
+    this.tellStory = options.story;
+    let story: Story | undefined;
+    this.nowMs = () => story?.world.nowMs ?? 0;
+    const owners = new Map<string, readonly string[]>();
+    const ledgers = new Map<string, KeyLedger>();
+    const watch = new ReplicaWatch({
+      ownersOf: (key) => owners.get(latin1(key)) ?? [],
+      ledgerOf: (key) => ledgers.get(latin1(key)),
+      blame: (invariant, what) => this.blame(invariant, what),
+      nowMs: this.nowMs,
+    });
+    const { shape } = plan;
+    try {
+      story = new Story({
+        ...shape,
+        seed: plan.seed,
+        disks: (id) => {
+          const disk = new SqliteDisk(id);
+          disks.push(disk);
+          return disk satisfies Disk;
+        },
+        skew: (_, random) => skewIn(plan, random, this.nowMs()),
+        watch,
+      });
+    } catch (error) {
+      this.blame('sound', error instanceof Error ? error.message : String(error));
+      this.keys = [];
+      return;
+    }
+    this.story = story;
+    const { world } = story;
+    world.bus.hopMs = () => hopIn(plan, world.random.next);
+    world.bus.keepsFrames = true;
+    this.keys = Array.from({ length: shape.keys }, (_, i) => {
+      const name = `key-${i}`;
+      const key = keyNamed(name);
+      const ledger = new KeyLedger(name, (invariant, what) => this.blame(invariant, what));
+      const its = story.ownersOf(key);
+      owners.set(latin1(key), its);
+      ledgers.set(latin1(key), ledger);
+      return { name, key, ledger, owners: its.length };
+    });
+    const tell = (line: string) => this.tell(line);
+    this.faults = new Faults({
+      world,
+      plan,
+      watch,
+      ownersOf: (key) => story.ownersOf(key),
+      keys: this.keys.map(({ key }) => key),
+      tell,
+    });
+    const { faults } = this;
+    this.clients = new Clients({
+      plan,
+      story,
+      keys: this.keys,
+      watch,
+      faults,
+      blame: (invariant, what) => this.blame(invariant, what),
+      tell,
+    });
+    this.play(story, watch, this.clients, faults);
+  }
+
+  outcome(): Outcome {
+    const { plan, story, clients, faults } = this;
+    const fired = Object.values(faults?.fired ?? {}).reduce((sum, n) => sum + n, 0);
+    const operations = clients?.operations ?? 0;
+    const succeeded = clients?.succeeded ?? 0;
+    if (plan.steps.length >= WHOLE_PLAN_STEPS) {
+      if (succeeded < operations / 10) this.blame('vacuous', `${succeeded} of ${operations} operations succeeded`);
+      if (fired === 0) this.blame('vacuous', 'no fault took effect');
+    }
+    return {
+      seed: plan.seed,
+      trace: story?.world.trace.digest ?? '',
+      violations: this.violations,
+      operations,
+      succeeded,
+      answered: clients?.answered ?? {},
+      faults: faults?.fired ?? {},
+      virtualMs: this.nowMs(),
+      convergedMs: this.convergedMs,
+    };
+  }
+
+  private play(story: Story, watch: ReplicaWatch, clients: Clients, faults: Faults): void {
+    const { world } = story;
+    const startMs = world.nowMs;
+    for (const step of this.plan.steps) {
+      if (step.kind === 'client') clients.schedule(step, startMs);
+      else faults.schedule(step, startMs);
+    }
+    try {
+      world.run(this.plan.busyMs + 1);
+      this.tell('all faults are over');
+      const finale = new Finale({
+        story,
+        watch,
+        faults,
+        keys: this.keys,
+        blame: (invariant, what) => this.blame(invariant, what),
+      });
+      this.convergedMs = finale.play();
+      for (const { pod, notice, atMs } of world.alarms) {
+        if (EXPECTED_ALARMS.has(notice.event)) continue;
+        this.add({ invariant: 'sound', atMs, what: `alarm at ${pod}: ${JSON.stringify(notice)}` });
+      }
+    } catch (error) {
+      this.blame('sound', error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+    }
+  }
+
+  private blame(invariant: Invariant, what: string): void {
+    this.add({ invariant, atMs: this.nowMs(), what });
+  }
+
+  private add(violation: Violation): void {
+    this.tell(`VIOLATION ${violation.invariant}: ${violation.what}`);
+    if (this.violations.length < VIOLATIONS_MAX) this.violations.push(violation);
+  }
+
+  private tell(line: string): void {
+    this.tellStory?.(`${(this.nowMs() / 1000).toFixed(3).padStart(10)} s  ${line}`);
+  }
+}
+
+/** A damaged row is found, and a disk that was wiped is not the one that the topology names. */
+const EXPECTED_ALARMS: ReadonlySet<string> = new Set(['row_suspect', 'disk_not_in_topology', 'clock_jump']);
+
+function hopIn({ network }: Plan, random: () => number): number {
+  return network.hopMs * (0.5 + random());
+}
+
+/** A monotonic clock begins with the process, so what was meant for one life may be in time for the next (rule 15). */
+function skewIn({ shape }: Plan, random: () => number, nowMs: number): ClockSkew {
+  return {
+    monoMs: random() < 0.5 ? random() * 1_000 - nowMs : Math.floor(random() * DAY_MS),
+    wallMs: Math.floor(1.8e12 + (random() - 0.5) * 2 * shape.wallSkewMs),
+    drift: (random() - 0.5) * 2 * shape.drift,
+  };
+}
