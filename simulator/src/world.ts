@@ -90,7 +90,6 @@ interface CoordinatorPod extends Pod {
  */
 export type CrashPoint = 'beforeCommit' | 'afterCommit' | 'inCommit';
 
-
 const CLUSTER = 'sim';
 const CLUSTER_MARK = 'sim-mark';
 /** Thrown out of a turn that never ends because its process does. */
@@ -121,6 +120,7 @@ export class World {
   private readonly calls = new Map<number, Call>();
   private readonly crashPlans = new Map<string, { readonly match: Match; readonly point: CrashPoint }>();
   private readonly deaths = new Map<string, number>();
+  private readonly diedMs = new Map<string, number>();
   private lastCall = 0;
 
   constructor(options: WorldOptions) {
@@ -233,6 +233,7 @@ export class World {
     this.trace.add(this.nowMs, `crash ${id}`);
     pod.process?.end();
     this.deaths.set(id, this.deathsOf(id) + 1);
+    this.diedMs.set(id, this.nowMs);
     this.bus.unplug(id);
     if (pod.role === 'storage') {
       pod.host = pod.node = undefined;
@@ -266,6 +267,11 @@ export class World {
   /** Dies in the turn that handles the next frame of this kind. */
   crashOn(id: string, match: Match, point: CrashPoint): void {
     this.crashPlans.set(id, { match, point });
+  }
+
+  /** Whether the pod runs, or did at some time since. */
+  ranSince(id: string, sinceMs: number): boolean {
+    return this.isRunning(id) || (this.diedMs.get(id) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
   }
 
   deathsOf(id: string): number {

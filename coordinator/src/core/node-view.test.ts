@@ -70,18 +70,24 @@ describe('a node', () => {
     expect(view.isUsable(13)).toBe(true);
   });
 
-  it('that left a request unanswered is skipped until an echo comes back, and not asked as a last resort', () => {
+  it('that left a request unanswered is skipped until it is heard, and not asked as a last resort', () => {
     const view = heard(10);
-    view.unanswered(20);
-    expect([view.isUsable(30), view.isWorthAsking(30)]).toEqual([false, false]);
-    answer(view, 40);
-    expect(view.isUsable(40)).toBe(true);
+    view.unanswered(20, 270);
+    expect([view.isUsable(300), view.isWorthAsking(300)]).toEqual([false, false]);
+    view.heard('boot1', 301);
+    expect(view.isUsable(301)).toBe(true);
+  });
+
+  it('that was not waited for as long as a quarter of a second is slow for one client, and silent for none', () => {
+    const view = heard(10);
+    view.unanswered(20, 269);
+    expect(view.isUsable(300)).toBe(true);
   });
 
   it('that was heard since a request was sent is not silent, only slow', () => {
     const view = heard(10);
-    view.unanswered(5);
-    expect(view.isUsable(11)).toBe(true);
+    view.unanswered(5, 1_000);
+    expect(view.isUsable(1_001)).toBe(true);
   });
 
   it('in a new life has a clock and a readiness that are not known yet', () => {

@@ -67,13 +67,17 @@ export class NodeView {
     this.missing = true;
   }
 
-  /** A request sent at `sentMs` was given up. */
-  unanswered(sentMs: number): void {
-    if (this.heardMs < sentMs) this.silent = true;
+  /**
+   * A request sent at `sentMs` was given up. What a client with a short timeout does not wait for says nothing to the
+   * others: a pod that is only slower than that must not look dead to them.
+   */
+  unanswered(sentMs: number, nowMs: number): void {
+    if (this.heardMs < sentMs && nowMs - sentMs >= UNANSWERED_MS) this.silent = true;
   }
 
   heard(boot: string, nowMs: number): void {
     this.heardMs = nowMs;
+    this.silent = false;
     if (boot === this.boot) return;
     // A new process has a new clock, and nothing that was sent to the old one will be done.
     this.boot = boot;
@@ -113,3 +117,5 @@ const ECHO_MS = 1_000;
 /** A pod that is missing is asked more often, so that it serves again soon after it is back. */
 export const ECHO_RETRY_MS = 200;
 const SILENCE_MS = 2_500;
+/** A quarter of the shortest timeout that programs use; round trips in one region take a few milliseconds. */
+const UNANSWERED_MS = 250;

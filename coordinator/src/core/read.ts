@@ -254,7 +254,7 @@ export class ReadOperation implements Operation {
     contact.failed = true;
     contact.late += contact.open;
     contact.open = 0;
-    desk.node(contact.node).unanswered(contact.askedMs);
+    desk.node(contact.node).unanswered(contact.askedMs, desk.nowMs);
     desk.count('read_unanswered');
     this.standIn(desk);
   }

@@ -370,7 +370,7 @@ export class WriteOperation implements Operation {
     for (const attempt of this.attempts) {
       if (attempt.status !== 'open' || !isLost(attempt.node, attempt.sentMs)) continue;
       this.markSilent(attempt);
-      desk.node(attempt.node).unanswered(attempt.sentMs);
+      desk.node(attempt.node).unanswered(attempt.sentMs, desk.nowMs);
       this.targetFailed(desk, attempt.node);
       this.leadNext(desk);
     }
@@ -378,7 +378,7 @@ export class WriteOperation implements Operation {
     for (const target of this.targets.slice()) {
       if (target.status !== 'open' || this.isLeading(target.node)) continue;
       if (!isLost(target.node, target.sentMs)) continue;
-      desk.node(target.node).unanswered(target.sentMs);
+      desk.node(target.node).unanswered(target.sentMs, desk.nowMs);
       this.targetFailed(desk, target.node);
     }
   }

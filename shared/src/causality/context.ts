@@ -50,7 +50,7 @@ export function contextOf(state: KeyState, sole: ReadonlySet<WriteId>): Context 
 }
 
 /** 1 KiB of a header that every get hands out. */
-const CLOSED_IN_CONTEXT_MAX = 64;
+export const CLOSED_IN_CONTEXT_MAX = 64;
 
 /**
  * What a put returns: the context it was sent with and the write itself. What that context named is superseded by now,

@@ -151,22 +151,22 @@ function joinDots(a: readonly Dot[], b: readonly Dot[]): readonly Dot[] {
 function unionOfSorted(a: readonly WriteId[], b: readonly WriteId[]): readonly WriteId[] {
   if (b.length === 0) return a;
   if (a.length === 0) return b;
-  const union: WriteId[] = [];
+  const both: WriteId[] = [];
   let i = 0;
   let j = 0;
   while (i < a.length || j < b.length) {
     const left = a[i];
     const right = b[j];
     if (right === undefined || (left !== undefined && left <= right)) {
-      union.push(left as WriteId);
+      both.push(left as WriteId);
       i++;
       if (left === right) j++;
     } else {
-      union.push(right);
+      both.push(right);
       j++;
     }
   }
-  return union;
+  return both;
 }
 
 /** Whether a list in order has the id. */

@@ -3,13 +3,7 @@ import { type SipKey, siphash } from '../hash/siphash.ts';
 import { BODY_BYTES_MAX, DOTS_PER_WRITE_MAX } from '../protocol/limits.ts';
 import { compareDots, type Dot } from './dot.ts';
 import { hasDot, type History, readHistory, writeHistory } from './history.ts';
-import {
-  isAmong,
-  type KeyState,
-  type Sibling,
-  WRITE_ID_BYTES,
-  type WriteId,
-} from './key-state.ts';
+import { isAmong, type KeyState, type Sibling, WRITE_ID_BYTES, type WriteId } from './key-state.ts';
 
 /**
  * The canonical encoding of a key state: equal states have equal bytes, on the wire and on disk.

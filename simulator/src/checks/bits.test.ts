@@ -1,17 +1,18 @@
-import fc from 'fast-check';
+import { assert, nat, property, uniqueArray } from 'fast-check';
 import { expect, it } from 'vitest';
 import { Bits } from './bits.ts';
 
-const numbers = fc.uniqueArray(fc.nat(200));
+const numbers = uniqueArray(nat(200));
 
 it('is the set of what was added, whatever the numbers', () => {
-  fc.assert(
-    fc.property(numbers, numbers, (a, b) => {
+  assert(
+    property(numbers, numbers, (a, b) => {
       const [left, right] = [Bits.of(...a), Bits.of(...b)];
       const sorted = (of: Iterable<number>) => [...of].toSorted((x, y) => x - y);
       expect(sorted(left.members())).toEqual(sorted(a));
       expect(sorted(left.copy().addAll(right).members())).toEqual(sorted(new Set([...a, ...b])));
       expect(sorted(left.copy().removeAll(right).members())).toEqual(sorted(a.filter((n) => !b.includes(n))));
+      expect(sorted(left.copy().keepAll(right).members())).toEqual(sorted(a.filter((n) => b.includes(n))));
       expect(left.firstBeyond(right)).toBe(sorted(a.filter((n) => !b.includes(n)))[0]);
       expect(left.firstCommon(right)).toBe(sorted(a.filter((n) => b.includes(n)))[0]);
       for (const n of b) expect(left.has(n)).toBe(a.includes(n));

@@ -48,6 +48,11 @@ export class Bits {
     return this;
   }
 
+  keepAll(other: Bits): this {
+    for (let i = 0; i < this.words.length; i++) this.words[i] = (this.words[i] ?? 0) & (other.words[i] ?? 0);
+    return this;
+  }
+
   /** The least member that `other` lacks; undefined when it lacks none. */
   firstBeyond(other: Bits): number | undefined {
     for (let i = 0; i < this.words.length; i++) {

@@ -1,7 +1,7 @@
-import type { Context } from '@circlet/shared/causality/context.ts';
 import { covers } from '@circlet/shared/causality/history.ts';
 import type { WriteId } from '@circlet/shared/causality/key-state.ts';
 import { fromLatin1, toHex } from '@circlet/shared/codec/bytes.ts';
+import { CLOSED_IN_CONTEXT_MAX, type Context } from '@circlet/shared/causality/context.ts';
 import { ActorDots } from './actor-dots.ts';
 import { Bits } from './bits.ts';
 import type { Invariant } from './violation.ts';
@@ -27,6 +27,12 @@ export interface WriteRecord {
   readonly check: number;
   /** All writes that its context had seen. */
   readonly supersedes: Bits;
+  /** Of those, what every attempt at it had seen: a coordinator that reads first may have read more at the second one. */
+  certain: Bits;
+  /** Its context had more closed writes than one carries: it may not close a twin of those (docs/guarantees.md). */
+  readonly isTrimmed: boolean;
+  /** Dots that stand for it: more than one when it was led twice. */
+  dots: number;
   /** It was sent without a context and takes the one of the coordinator's own read, which is not known yet. */
   isOpen: boolean;
   outcome: WriteOutcome;
@@ -35,6 +41,8 @@ export interface WriteRecord {
   okOwners: number;
   /** On how many slots it must be: what was promised less what lost disks have taken. */
   copies: number;
+  /** Copies and owners that lost it before it was acknowledged: what is promised then is less by these. */
+  lostEarly: { copies: number; owners: number };
   /** Until when a lead may still begin it. */
   deadlineMs: number;
   /** What of it was acknowledged is gone with the disks that had it, and no fewer were lost than copies promised. */
@@ -66,6 +74,9 @@ export class KeyLedger {
   private readonly everRead = new Bits();
   /** Writes that have a dot. */
   private readonly born = new Bits();
+  /** Writes that were led a second time with another context: who has seen one has seen what that replaced. */
+  private readonly grown: WriteRecord[] = [];
+  private hasTrimmed = false;
   /** By the number of owners that had them at least when they were acknowledged: what a strict read shows, and does not. */
   private shown: Bits[] = [];
   private gone: Bits[] = [];
@@ -112,24 +123,38 @@ export class KeyLedger {
       isElement: write.isElement,
       check: write.check,
       supersedes: write.sent?.seen.copy() ?? new Bits(),
+      certain: write.sent?.seen ?? new Bits(),
+      isTrimmed: (write.sent?.context.writes.length ?? 0) >= CLOSED_IN_CONTEXT_MAX,
+      dots: 0,
       isOpen: write.readsFirst,
       outcome: 'pending',
       okMs: 0,
       okOwners: 0,
       copies: 0,
+      lostEarly: { copies: 0, owners: 0 },
       deadlineMs,
       isLost: false,
     };
+    if (record.isTrimmed) this.hasTrimmed = true;
     this.writes.push(record);
     this.byId.set(writeId, record);
+    for (const other of this.grown) inherit(record, other);
     return record;
   }
 
   /** The context that a coordinator took from its own read for a write sent without one. */
   resolve(record: WriteRecord, context: Context): void {
-    record.isOpen = false;
-    record.supersedes.addAll(this.dots.coverOf(context.history).writes);
-    record.supersedes.delete(record.index);
+    const seen = this.dots.coverOf(context.history).writes;
+    seen.delete(record.index);
+    record.supersedes.addAll(seen);
+    if (record.isOpen) {
+      record.certain = seen;
+      record.isOpen = false;
+      return;
+    }
+    record.certain = record.certain.copy().keepAll(seen);
+    this.grown.push(record);
+    for (const other of this.writes) inherit(other, record);
   }
 
   /** One attempt has ended. A write happened if any attempt did. */
@@ -140,8 +165,17 @@ export class KeyLedger {
     owners = 0,
     copies = 0,
   ): void {
+    const { lostEarly } = record;
+    if (outcome === 'ok' && record.outcome !== 'ok' && copies <= lostEarly.copies) {
+      // Every copy that was promised went with its disk before the client heard of it.
+      record.isLost = true;
+      record.outcome = 'unknown';
+      return;
+    }
     if (outcome === 'ok' && record.outcome !== 'ok') {
-      Object.assign(record, { okMs: atMs, okOwners: owners, copies });
+      record.okMs = atMs;
+      record.okOwners = Math.max(0, owners - lostEarly.owners);
+      record.copies = Math.max(0, copies - lostEarly.copies);
       this.require(record);
     }
     if (ORDER.indexOf(outcome) > ORDER.indexOf(record.outcome)) record.outcome = outcome;
@@ -179,6 +213,7 @@ export class KeyLedger {
       this.blame('I9', `dot ${actor}@${counter} of ${record.name} is one of ${this.nameOf(before)} too`);
     }
     if (before !== undefined) return false;
+    record.dots++;
     this.born.add(record.index);
     if (isFirst && record.outcome === 'none') {
       this.blame('I12', `${record.name} was answered "none", and came to be`);
@@ -232,10 +267,11 @@ export class KeyLedger {
   afterGet(returned: readonly WriteId[], context: Context, claim: ReadClaim, who: string): HeldContext {
     const records = this.recordsOf(returned, who);
     const seen = this.closure(records);
-    for (const { index, name, outcome } of records) {
+    for (const { index, name, outcome, dots } of records) {
       this.everRead.add(index);
       if (outcome === 'none') this.blame('I12', `${who} returned ${name}, which was answered "none"`);
-      if (claim.dead?.has(index)) this.blame('I2', `${who} returned ${name}, which had been superseded`);
+      if (claim.dead?.has(index) && !(this.hasTrimmed && dots > 1))
+        this.blame('I2', `${who} returned ${name}, which had been superseded`);
     }
     this.checkSiblings(records, who);
     this.checkContext(context, seen, claim.atLeast, who);
@@ -269,16 +305,20 @@ export class KeyLedger {
     for (const { index, name, outcome, isOpen } of this.writes) {
       if (isOpen && outcome === 'ok') this.blame('sound', `nobody saw what ${name} was led with`);
       if (outcome === 'ok' && !covered.has(index)) this.blame('I1', `${name} was acknowledged and is lost`);
-      if (outcome === 'none' && (this.everRead.has(index) || records.some((record) => record.index === index))) {
+      if (
+        outcome === 'none' &&
+        (this.everRead.has(index) || records.some((record) => record.index === index))
+      ) {
         this.blame('I12', `${name} was answered "none", and is there`);
       }
     }
   }
 
   private checkSiblings(records: readonly WriteRecord[], who: string): void {
-    for (const { supersedes, name } of records) {
+    for (const { certain, name, isTrimmed } of records) {
       for (const other of records) {
-        if (supersedes.has(other.index)) this.blame('I4', `${who}: ${other.name} beside ${name}, which saw it`);
+        if (isTrimmed && other.dots > 1) continue;
+        if (certain.has(other.index)) this.blame('I4', `${who}: ${other.name} beside ${name}, which saw it`);
       }
     }
   }
@@ -287,8 +327,7 @@ export class KeyLedger {
   private checkContext(context: Context, seen: Bits, sent: HeldContext | undefined, who: string): void {
     const { writes, unissued } = this.dots.coverOf(context.history);
     const beyond = writes.firstBeyond(seen);
-    if (beyond !== undefined)
-      this.blame('I4', `${who} covers ${this.nameOf(beyond)}, which was not shown`);
+    if (beyond !== undefined) this.blame('I4', `${who} covers ${this.nameOf(beyond)}, which was not shown`);
     if (unissued > 0) this.blame('I4', `${who} covers ${unissued} dots that nobody issued`);
     if (sent !== undefined && !covers(context.history, sent.context.history)) {
       this.blame('I5', `${who} covers less than the context it was sent with`);
@@ -300,13 +339,13 @@ export class KeyLedger {
     if (missing !== undefined) this.blame(invariant, `${who} lacks ${this.nameOf(missing)}`);
   }
 
-  private require({ index, okOwners, supersedes }: WriteRecord): void {
+  private require({ index, okOwners, certain }: WriteRecord): void {
     while (this.shown.length <= okOwners) {
       this.shown.push(new Bits());
       this.gone.push(new Bits());
     }
     this.shown[okOwners]?.add(index);
-    this.gone[okOwners]?.addAll(supersedes);
+    this.gone[okOwners]?.addAll(certain);
   }
 }
 
@@ -314,6 +353,10 @@ export interface Weakened {
   readonly copies: number;
   readonly owners: number;
   readonly lost: boolean;
+}
+
+function inherit({ supersedes }: WriteRecord, seen: WriteRecord): void {
+  if (supersedes.has(seen.index)) supersedes.addAll(seen.supersedes);
 }
 
 const ORDER: readonly WriteOutcome[] = ['pending', 'none', 'unknown', 'ok'];

@@ -45,6 +45,9 @@ export class ReplicaWatch implements WorldWatch {
   private lastLossMs = Number.NEGATIVE_INFINITY;
   /** Entries that fail their checksum, by pod, table and place in the ring. */
   private readonly broken = new Set<string>();
+  /** Rows that cannot be read, or replaced such a one and do not vouch yet, by pod and key, and since when. */
+  private readonly doubtful = new Map<string, number>();
+  private readonly wiped = new Set<string>();
 
   constructor(options: WatchOptions) {
     this.options = options;
@@ -64,6 +67,7 @@ export class ReplicaWatch implements WorldWatch {
     shelf.set(name, held);
     if (this.broken.delete(`${pod}/${table}/${at.prefix}`) && !held.isSuspect)
       this.blame('I14', `${pod} takes what replaced a damaged entry for whole`);
+    if (table === 'rows' && !held.isSuspect) this.doubtful.delete(`${pod}/${name}`);
     this.learn(at.key, before?.state, held.state, pod);
     const isOwner = this.options.ownersOf(at.key).includes(pod);
     if (isOwner !== (table === 'rows')) this.blame('I3', `${pod} keeps in ${table} what belongs elsewhere`);
@@ -73,6 +77,10 @@ export class ReplicaWatch implements WorldWatch {
     if (table === 'hints') this.discharged(pod, at.key, before, before.owed & ~held.owed);
   }
 
+  /**
+   * A log that ended at a flipped bit can go on where it did: when what is written again is the same to the byte, the
+   * frames behind it fit once more, and the next recovery brings back what they hold. More than was known is no loss.
+   */
   opened(pod: string, store: Store, isTorn: boolean): void {
     const shelves = this.disks.get(pod);
     const mayDiffer = this.damaged.has(pod) || shelves === undefined;
@@ -90,8 +98,12 @@ export class ReplicaWatch implements WorldWatch {
         continue;
       }
       for (const [name, { at, value }] of found) {
-        if (old.get(name)?.digest === heldIn(value).digest && old.get(name)?.owed === heldIn(value).owed) continue;
+        const was = old.get(name);
+        const is = heldIn(value);
+        if (was?.digest === is.digest && was.owed === is.owed) continue;
         if (isTorn) this.changed(pod, table, at, value.slice());
+        else if (this.forgetful.has(pod) && (was === undefined || isCovered(was.state, is.state)))
+          old.set(name, is);
         else this.blame('I1', `${pod} finds another entry in ${table} than was committed`);
       }
       for (const name of old.keys()) {
@@ -106,11 +118,15 @@ export class ReplicaWatch implements WorldWatch {
 
   /** Whatever `damage` does to the pod's disk, it may; acknowledged writes are owed so many copies less. */
   lossy(pod: string, keys: readonly Uint8Array[], damage: () => void, isVoterStill: boolean): void {
+    this.forgetDoubts(pod);
+    this.lose(pod, keys, damage, isVoterStill);
+  }
+
+  private lose(pod: string, keys: readonly Uint8Array[], damage: () => void, isVoterStill: boolean): void {
     const before = keys.map((key) => this.slots(key));
     this.damaged.add(pod);
     this.forgetful.add(pod);
     this.lastLossMs = this.options.nowMs();
-    for (const place of this.broken) if (place.startsWith(`${pod}/`) && keys.length > 1) this.broken.delete(place);
     damage();
     this.damaged.delete(pod);
     keys.forEach((key, i) => {
@@ -119,10 +135,27 @@ export class ReplicaWatch implements WorldWatch {
     });
   }
 
+  /** The whole disk is another: what was wrong with the one before does not count, what is wrong with this one is seen. */
+  private forgetDoubts(pod: string): void {
+    for (const place of this.broken) if (place.startsWith(`${pod}/`)) this.broken.delete(place);
+    for (const place of this.doubtful.keys()) if (place.startsWith(`${pod}/`)) this.doubtful.delete(place);
+  }
+
   /** A row that a running pod holds can no longer be read. */
   rotted(pod: string, { key, prefix }: Locator): void {
     this.broken.add(`${pod}/rows/${prefix}`);
-    this.lossy(pod, [key], () => this.shelf(pod, 'rows').delete(latin1(key)), false);
+    this.doubtful.set(`${pod}/${latin1(key)}`, this.options.nowMs());
+    this.lose(pod, [key], () => this.shelf(pod, 'rows').delete(latin1(key)), false);
+  }
+
+  /** The pod is no member any more: nobody can tell what it had. */
+  isWiped(pod: string): void {
+    this.wiped.add(pod);
+  }
+
+  /** Whether the owner's row has been unable to vouch ever since. */
+  isDoubtfulSince(pod: string, key: Uint8Array, sinceMs: number): boolean {
+    return (this.doubtful.get(`${pod}/${latin1(key)}`) ?? Number.POSITIVE_INFINITY) <= sinceMs;
   }
 
   /** Some disk has lost something. */
@@ -145,15 +178,19 @@ export class ReplicaWatch implements WorldWatch {
   ): void {
     const slot = this.options.ownersOf(key).indexOf(pod);
     for (const record of ledger.writes) {
-      if (record.outcome !== 'ok') continue;
       const had = countOf(before, record);
       const has = countOf(after, record);
-      if (had < record.copies) {
+      if (record.outcome === 'ok' && had < record.copies) {
         this.blame('I1', `${record.name} has ${had} copies, and ${record.copies} were acknowledged`);
       }
       // A disk that went back to what it was votes as if nothing had been; one that knows of its damage does not.
       const isForgotten = isVoterStill && slot >= 0 && after[slot]?.has(record.index) !== true;
       if (has === had && !isForgotten) continue;
+      if (record.outcome !== 'ok') {
+        record.lostEarly.copies += had - has;
+        record.lostEarly.owners += isForgotten ? 1 : 0;
+        continue;
+      }
       const copies = Math.max(0, record.copies - (had - has));
       const owners = record.okOwners - (isForgotten ? 1 : 0);
       ledger.weaken(record, { copies, owners: Math.max(0, owners), lost: has === 0 && copies === 0 });
@@ -266,6 +303,8 @@ export class ReplicaWatch implements WorldWatch {
     const askedMs = this.options.nowMs() - TIMEOUT_MS_MAX - 1_000;
     for (const owner of this.options.ownersOf(key)) {
       const row = this.disks.get(owner)?.rows.get(latin1(key));
+      if (owner !== pod && this.wiped.has(owner))
+        this.blame('I14', `${pod} vouches again, and nobody knows what ${owner} had`);
       if (owner === pod || row === undefined) continue;
       const beyond = closureOf(ledger, row.state).removeAll(own);
       for (const index of beyond.members()) {
@@ -324,7 +363,13 @@ const NOBODY: ReadonlySet<string> = new Set();
 
 function heldIn(value: Uint8Array): Held {
   const row = decodeRow(value);
-  return { state: stateOf(row), digest: row.digest, owed: row.owed, isSuspect: row.suspectSince !== undefined, bytes: row.state };
+  return {
+    state: stateOf(row),
+    digest: row.digest,
+    owed: row.owed,
+    isSuspect: row.suspectSince !== undefined,
+    bytes: row.state,
+  };
 }
 
 function closureOf(ledger: KeyLedger, { siblings }: KeyState): Bits {
@@ -348,6 +393,9 @@ function countOf(slots: readonly Bits[], { index }: WriteRecord): number {
 /** Whether merging `small` into `large` would tell it nothing new. */
 function isCovered(small: KeyState, large: KeyState): boolean {
   const { state } = merge(large, small, NOBODY);
-  const ids = ({ siblings }: KeyState) => siblings.map(({ writeId, dots }) => writeId + dots.length).join();
-  return covers(large.history, small.history) && ids(state) === ids(large);
+  return covers(large.history, small.history) && dotsOf(state) === dotsOf(large);
+}
+
+function dotsOf({ siblings }: KeyState): string {
+  return siblings.map(({ writeId, dots }) => writeId + dots.length).join();
 }

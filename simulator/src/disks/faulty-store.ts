@@ -67,13 +67,11 @@ export class FaultyStore implements Store {
   }
 
   put(table: Table, at: Locator, value: Uint8Array): void {
-    if (this.rotten.size > 0) this.rotten.delete(placeOf(table, at));
     this.turn.push({ table, at, value });
     this.engine.put(table, at, value);
   }
 
   delete(table: Table, at: Locator): void {
-    if (this.rotten.size > 0) this.rotten.delete(placeOf(table, at));
     this.turn.push({ table, at, value: undefined });
     this.engine.delete(table, at);
   }
@@ -124,6 +122,7 @@ export class FaultyStore implements Store {
   commitUnseen(): void {
     this.engine.commit();
     this.isTorn = true;
+    this.mend();
     this.forget();
   }
 
@@ -145,10 +144,17 @@ export class FaultyStore implements Store {
 
   private commitNow(): void {
     this.engine.commit();
+    this.mend();
     if (this.watch !== undefined) {
       for (const { table, at, value } of this.turn) this.watch.changed(table, at, value);
     }
     this.forget();
+  }
+
+  /** What was written anew can be read again. */
+  private mend(): void {
+    if (this.rotten.size === 0) return;
+    for (const { table, at } of this.turn) this.rotten.delete(placeOf(table, at));
   }
 
   private forget(): void {
@@ -157,7 +163,9 @@ export class FaultyStore implements Store {
   }
 
   private isRotten(table: Table, at: Locator): boolean {
-    return this.rotten.size > 0 && this.rotten.has(placeOf(table, at));
+    if (this.rotten.size === 0) return false;
+    const place = placeOf(table, at);
+    return this.rotten.has(place) && !this.turn.some((entry) => placeOf(entry.table, entry.at) === place);
   }
 }
 

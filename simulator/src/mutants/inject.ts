@@ -6,12 +6,15 @@ import { MUTANTS } from './mutants.ts';
 const wanted = process.env['CIRCLET_MUTANT'];
 const mutant = MUTANTS.find(({ name }) => name === wanted);
 if (mutant === undefined) throw new Error(`there is no mutant "${wanted}"`);
-const mutated = new URL(`../../../${mutant.file}`, import.meta.url).href;
+const edits = new Map<string, { readonly from: string; readonly to: string }>();
+for (const edit of [mutant, mutant.and ?? []].flat())
+  edits.set(new URL(`../../../${edit.file}`, import.meta.url).href, edit);
 
 registerHooks({
   load: (url, context, next) => {
-    if (url !== mutated) return next(url, context);
-    const source = readFileSync(new URL(url), 'utf8').replace(mutant.from, () => mutant.to);
+    const edit = edits.get(url);
+    if (edit === undefined) return next(url, context);
+    const source = readFileSync(new URL(url), 'utf8').replace(edit.from, () => edit.to);
     return { format: 'module-typescript', source, shortCircuit: true };
   },
 });

@@ -23,7 +23,7 @@ const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 async function tryOn({ name }: Mutant): Promise<Trial> {
-  const args = ['--import', here('inject.ts'), here('trial.ts'), String(seconds)];
+  const args = ['--max-semi-space-size=32', '--import', here('inject.ts'), here('trial.ts'), String(seconds)];
   const env = { ...process.env, CIRCLET_MUTANT: name };
   const { stdout } = await promisify(execFile)(process.execPath, args, { env, maxBuffer: 2 ** 26 });
   return JSON.parse(stdout) as Trial;

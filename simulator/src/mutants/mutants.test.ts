@@ -5,10 +5,12 @@ import { MUTANTS } from './mutants.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 
-it.each(MUTANTS)('$name: what it replaces occurs once in $file', ({ file, from, to }) => {
-  const source = readFileSync(join(ROOT, file), 'utf8');
-  expect(source.split(from).length - 1).toBe(1);
-  expect(to).not.toBe(from);
+it.each(MUTANTS)('$name: what it replaces occurs once in $file', (mutant) => {
+  for (const { file, from, to } of [mutant, mutant.and ?? []].flat()) {
+    const source = readFileSync(join(ROOT, file), 'utf8');
+    expect(source.split(from).length - 1).toBe(1);
+    expect(to).not.toBe(from);
+  }
 });
 
 it('there are at least forty, each with a name of its own', () => {

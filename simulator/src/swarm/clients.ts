@@ -80,6 +80,8 @@ export class Clients {
   operations = 0;
   succeeded = 0;
   readonly answered: Record<string, number> = {};
+  private underWay = 0;
+  private planned = 0;
   private readonly options: ClientsOptions;
   private readonly clients: readonly Client[];
   private readonly tokens: ContextTokens;
@@ -113,21 +115,37 @@ export class Clients {
     );
   }
 
-  schedule(step: ClientStep, startMs: number): void {
-    const { time } = this.options.story.world;
+  act(step: ClientStep): void {
     const client = must(this.clients[step.client], 'a client of the plan');
-    time.at(startMs + step.atMs, () => {
-      if (!client.busy) this.begin(client, step);
-      else if (client.waiting.length < WAITING_MAX) client.waiting.push(step);
+    if (!client.busy) this.begin(client, step);
+    else if (client.waiting.length < WAITING_MAX) client.waiting.push(step);
+  }
+
+  /** Nobody waits for an answer or for the time to ask again. */
+  get isIdle(): boolean {
+    return this.underWay === 0 && this.planned === 0;
+  }
+
+  private later(ms: number, act: () => void): void {
+    this.planned++;
+    this.options.story.world.time.after(ms, () => {
+      this.planned--;
+      act();
     });
   }
 
   private begin(client: Client, step: ClientStep): void {
     client.busy = true;
     this.operations++;
-    const operation = { step, client, key: must(this.options.keys[step.key], 'a key of the plan'), attempt: 0 };
+    const operation = {
+      step,
+      client,
+      key: must(this.options.keys[step.key], 'a key of the plan'),
+      attempt: 0,
+    };
     if (step.tampered) this.tamper(operation);
-    else if (step.verb === 'get') this.get(operation, step.session ? client.held.get(operation.key) : undefined);
+    else if (step.verb === 'get')
+      this.get(operation, step.session ? client.held.get(operation.key) : undefined);
     else if (step.verb === 'add') this.add(operation);
     else this.write(operation, this.contextFor(operation), this.valueOf(step));
   }
@@ -144,7 +162,9 @@ export class Clients {
   private contextFor({ step, client, key }: Operation): HeldContext | undefined {
     if (step.verb === 'blindPut' || step.verb === 'blindDelete') return undefined;
     const held = client.held.get(key);
-    return held === undefined || step.id % 4 !== 0 ? held : { ...held, context: this.asToken(key, held.context) };
+    return held === undefined || step.id % 4 !== 0
+      ? held
+      : { ...held, context: this.asToken(key, held.context) };
   }
 
   private asToken({ key, name }: PlanKey, context: Context): Context {
@@ -204,7 +224,9 @@ export class Clients {
       }
       const { reading } = call.answer;
       const held = this.tookReading(key, reading, claim, `${client.name}'s get ${step.id}`);
-      const sets = reading.state.siblings.filter(({ deleted }) => !deleted).map((s) => elementsOf(valueOf(s, SET_BYTES_MAX)));
+      const sets = reading.state.siblings
+        .filter(({ deleted }) => !deleted)
+        .map((s) => elementsOf(valueOf(s, SET_BYTES_MAX)));
       this.write(operation, held, withElement(sets, step.id));
     });
   }
@@ -220,8 +242,11 @@ export class Clients {
     const claims = this.claimsFor(operation, atLeast);
     const asking = { ...this.asking(operation), ...(atLeast && { context: atLeast.context }) };
     this.tell(client, `${what} ${key.name} through ${via}${describe(step)}`);
-    this.patiently(operation, via, (answered) => this.options.story.get(via, { ...asking, answered }), (call) =>
-      done(call, claims),
+    this.patiently(
+      operation,
+      via,
+      (answered) => this.options.story.get(via, { ...asking, answered }),
+      (call) => done(call, claims),
     );
   }
 
@@ -235,13 +260,19 @@ export class Clients {
 
   /** An `r` that the client named is that many who can vouch: owners, and fallbacks that hold the key. */
   private checkVouchers({ key, step, client }: Operation, { askedMs }: Call): void {
-    const { r } = step.quorum;
+    const { sloppy } = step.quorum;
+    const { story, watch, plan } = this.options;
+    const r = step.quorum.r ?? (sloppy ? undefined : Math.floor(plan.shape.replicas / 2) + 1);
     if (r === undefined) return;
-    const { story, faults, watch } = this.options;
-    const up = story.ownersOf(key.key).filter((owner) => faults.wasUpSince(owner, askedMs)).length;
-    const holders = watch.holdersOf(key.key);
+    const canVouch = (owner: string) =>
+      story.world.ranSince(owner, askedMs) && !watch.isDoubtfulSince(owner, key.key, askedMs);
+    const up = story.ownersOf(key.key).filter(canVouch).length;
+    const holders = sloppy ? watch.holdersOf(key.key) : 0;
     if (up + holders < r)
-      this.options.blame('I6', `${key.name}: ${client.name}'s get ${step.id} with r=${r} was answered by ${up + holders}`);
+      this.options.blame(
+        'I6',
+        `${key.name}: ${client.name}'s get ${step.id} with r=${r} was answered by ${up + holders}`,
+      );
   }
 
   private tookReading({ ledger, name }: PlanKey, reading: Reading, claims: Claims, who: string): HeldContext {
@@ -252,7 +283,10 @@ export class Clients {
       // Throws when the body does not match its check.
       if (!sibling.deleted) valueOf(sibling);
       if (record !== undefined && record.check !== sibling.check)
-        this.options.blame('I14', `${name}: ${who} returned another value of ${record.name} than was written`);
+        this.options.blame(
+          'I14',
+          `${name}: ${who} returned another value of ${record.name} than was written`,
+        );
     }
     const ids = state.siblings.map(({ writeId }) => writeId);
     return ledger.afterGet(ids, context, claim, who);
@@ -280,7 +314,10 @@ export class Clients {
       const via = this.coordinator(step, n);
       const verb = isDelete ? 'delete' : 'put';
       const how = n > 0 ? `, again (${n})` : '';
-      this.tell(client, `${verb} ${key.name} as w${step.id}${sent ? ' with a context' : ''} through ${via}${describe(step)}${how}`);
+      this.tell(
+        client,
+        `${verb} ${key.name} as w${step.id}${sent ? ' with a context' : ''} through ${via}${describe(step)}${how}`,
+      );
       const claims = this.claimsFor(operation, undefined);
       let record: WriteRecord | undefined;
       const ask = (answered: (call: Call) => void) => {
@@ -291,15 +328,29 @@ export class Clients {
         if (call.request.kind !== 'write') throw new Error('a write is asked as a write');
         const { writeId, check } = call.request.write;
         const hangs = story.world.isFrozen(via);
-        const deadlineMs = hangs ? Number.POSITIVE_INFINITY : call.askedMs + step.quorum.timeoutMs + DEADLINE_SLACK_MS;
+        const deadlineMs = hangs
+          ? Number.POSITIVE_INFINITY
+          : call.askedMs + step.quorum.timeoutMs + DEADLINE_SLACK_MS;
         const { ledger } = key;
-        record = ledger.attempt({ writeId, name: `w${step.id}`, deleted: isDelete, isElement: step.verb === 'add', check, sent, readsFirst, deadlineMs });
-        if (record.isOpen) this.open.set(writeId, { record, ledger });
+        record = ledger.attempt({
+          writeId,
+          name: `w${step.id}`,
+          deleted: isDelete,
+          isElement: step.verb === 'add',
+          check,
+          sent,
+          readsFirst,
+          deadlineMs,
+        });
+        if (readsFirst) this.open.set(writeId, { record, ledger });
         return call;
       };
       this.patiently(operation, via, ask, (call) => {
         const mine = must(record, 'it was begun');
-        this.tookWrite({ ...operation, attempt: n, isFirst: n === 0, record: mine, sent, claims, again: attempt }, call);
+        this.tookWrite(
+          { ...operation, attempt: n, isFirst: n === 0, record: mine, sent, claims, again: attempt },
+          call,
+        );
       });
     };
     attempt(0);
@@ -321,7 +372,7 @@ export class Clients {
       if (isRepeat) return;
       client.held.set(key, held);
       const { repeatMs } = step;
-      if (repeatMs !== undefined) this.options.story.world.time.after(repeatMs, () => write.again(REPEAT));
+      if (repeatMs !== undefined) this.later(repeatMs, () => write.again(REPEAT));
       this.end(write);
       return;
     }
@@ -329,18 +380,24 @@ export class Clients {
     if (answer?.kind === 'failed' && answer.failure.code === 'timeout' && answer.failure.outcome === 'none')
       this.options.blame('I12', `${record.name} timed out, and nothing is said to have happened`);
     ledger.conclude(record, answer === undefined ? 'unknown' : outcomeOf(answer), atMs);
+    if (answer?.kind === 'failed' && answer.failure.code === 'idempotency_mismatch')
+      this.options.blame(
+        'I12',
+        `${record.name} is asked for again as it was, and is said to be another write`,
+      );
     if (record.outcome === 'none') this.open.delete(record.writeId);
     if (isRepeat) return;
     const isOver = answer?.kind === 'nothing' || (answer !== undefined && isFinal(answer));
     if (isOver || attempt >= step.retries) this.end(write);
-    else this.options.story.world.time.after(RETRY_MS[step.id % 4] ?? 0, () => write.again(attempt + 1));
+    else this.later(RETRY_MS[step.id % 4] ?? 0, () => write.again(attempt + 1));
   }
 
   /** A delete that found nothing: R owners said so. */
   private foundNothing({ key, record, claims }: WriteUnderWay): void {
     this.succeeded++;
     const there = key.ledger.certainlyLive(claims.absent, record);
-    if (there !== undefined) this.options.blame('I6', `${key.name}: ${record.name} found nothing, and ${there} is there`);
+    if (there !== undefined)
+      this.options.blame('I6', `${key.name}: ${record.name} found nothing, and ${there} is there`);
   }
 
   private tookReadBack({ key, client, claims, record, step }: WriteUnderWay, reading: Reading): HeldContext {
@@ -365,12 +422,19 @@ export class Clients {
     const { blame } = this.options;
     if (step.condition === 'absent') {
       const there = ledger.certainlyLive(claims.absent, record);
-      if (there !== undefined) blame('I6', `${name}: ${record.name} was to be the first, and ${there} is there`);
+      if (there !== undefined)
+        blame('I6', `${name}: ${record.name} was to be the first, and ${there} is there`);
     }
     if (step.condition === 'exists' && ledger.isCertainlyGone(claims.absent, record))
       blame('I2', `${name}: ${record.name} was to replace something, and nothing can be there`);
     const isDelete = step.verb === 'blindDelete' || step.verb === 'delete';
-    if (sent !== undefined || record.isOpen || step.quorum.sloppy || (step.condition === undefined && !isDelete)) return;
+    if (
+      sent !== undefined ||
+      record.isOpen ||
+      step.quorum.sloppy ||
+      (step.condition === undefined && !isDelete)
+    )
+      return;
     const spared = claims.shown.required?.firstBeyond(record.supersedes.copy().add(record.index));
     if (spared !== undefined)
       blame('I6', `${name}: ${record.name} does not replace ${ledger.nameOf(spared)}, which it had to find`);
@@ -390,21 +454,30 @@ export class Clients {
     const over = (call: Call) => {
       if (isOver) return;
       isOver = true;
+      this.underWay--;
       const said = call.answer === undefined ? 'no answer' : nameOf(call.answer);
       this.count(said);
       if (mustSucceed({ ...this.options, key, step, call }))
-        this.options.blame('liveness', `${key.name}: ${client.name}'s ${step.verb} ${step.id} came to "${said}" in a calm cluster`);
+        this.options.blame(
+          'liveness',
+          `${key.name}: ${client.name}'s ${step.verb} ${step.id} came to "${said}" in a calm cluster`,
+        );
       this.tell(client, `${step.verb} ${step.id}: ${said}`);
       done(call);
     };
     let pending: Call | undefined;
     // An answer that comes before `ask` has returned would find no call to speak of.
     const answered = (call: Call) => world.time.after(0, () => over(call));
+    this.underWay++;
     pending = ask(answered);
     const call = pending;
     world.time.after(step.quorum.timeoutMs + PATIENCE_MS, () => {
       if (isOver) return;
-      if (!this.options.faults.isDisturbedSince(via, call.askedMs) && world.isRunning(via) && !world.isFrozen(via))
+      if (
+        !this.options.faults.isDisturbedSince(via, call.askedMs) &&
+        world.isRunning(via) &&
+        !world.isFrozen(via)
+      )
         this.options.blame('liveness', `${via} never answered ${step.verb} ${step.id}`);
       over(call);
     });
@@ -429,7 +502,7 @@ export class Clients {
 }
 
 function describe({ quorum }: ClientStep): string {
-  const { timeoutMs, sloppy, ...sizes } = quorum;
+  const { timeoutMs: _, sloppy, ...sizes } = quorum;
   const named = Object.entries(sizes).map(([name, size]) => ` ${name}=${size}`);
   return `${named.join('')}${sloppy ? '' : ' strict'}`;
 }
@@ -455,5 +528,7 @@ function isFinal(answer: Answer): boolean {
 function nameOf(answer: Answer): string {
   if (answer.kind !== 'failed') return answer.kind;
   const { failure } = answer;
-  return 'outcome' in failure && failure.outcome !== undefined ? `${failure.code} ${failure.outcome}` : failure.code;
+  return 'outcome' in failure && failure.outcome !== undefined
+    ? `${failure.code} ${failure.outcome}`
+    : failure.code;
 }

@@ -1,3 +1,4 @@
+import { unreachable } from '@circlet/shared/assert.ts';
 import type { MessageKind } from '@circlet/shared/protocol/message.ts';
 import { DAY_MS } from '../world.ts';
 import { Draw } from './draw.ts';
@@ -78,8 +79,8 @@ function drawHabits(draw: Draw, shape: Shape): Habits {
   // Most runs are short and full; one in two hundred is hours long, so that something can be hours old.
   const isLong = draw.chance(0.005);
   return {
-    busyMs: isLong ? draw.scale(3_600_000, 4 * 3_600_000) : draw.scale(10_000, 240_000),
-    perSecond: isLong ? draw.scale(0.05, 0.3) : draw.scale(1, 20),
+    busyMs: isLong ? draw.scale(3_600_000, 4 * 3_600_000) : draw.scale(8_000, 170_000),
+    perSecond: isLong ? draw.scale(0.05, 0.3) : draw.scale(0.7, 14),
     verbs: Array.from({ length: shape.keys }, () => draw.pick(MIXES)),
     hotShare: draw.chance(0.5) ? 0 : draw.share(),
     strict: draw.pick([0, 0.1, 0.5, 1]),
@@ -130,7 +131,11 @@ function drawRepeats(draw: Draw, { retries }: Habits): Pick<ClientStep, 'retries
   return { retries: draw.between(1, 3), repeatMs: draw.chance(0.3) ? draw.scale(1, 20_000) : undefined };
 }
 
-function drawQuorum(draw: Draw, { replicas }: Shape, { strict, sized, timeouts }: Habits): ClientStep['quorum'] {
+function drawQuorum(
+  draw: Draw,
+  { replicas }: Shape,
+  { strict, sized, timeouts }: Habits,
+): ClientStep['quorum'] {
   const size = () => draw.between(1, replicas);
   const isSized = draw.chance(sized);
   return {
@@ -150,10 +155,10 @@ const FAULTS: Record<FaultName, { perMinute: number; forMs: number; has: number 
   crash: { perMinute: 12, forMs: 30_000, has: 0.5 },
   crashInTurn: { perMinute: 12, forMs: 10_000, has: 0.5 },
   stop: { perMinute: 6, forMs: 30_000, has: 0.3 },
-  freeze: { perMinute: 12, forMs: 30_000, has: 0.4 },
+  freeze: { perMinute: 12, forMs: 40_000, has: 0.4 },
   slow: { perMinute: 6, forMs: 30_000, has: 0.35 },
   partition: { perMinute: 15, forMs: 60_000, has: 0.6 },
-  clog: { perMinute: 12, forMs: 20_000, has: 0.3 },
+  clog: { perMinute: 12, forMs: 40_000, has: 0.35 },
   unplug: { perMinute: 6, forMs: 20_000, has: 0.3 },
   busFreeze: { perMinute: 4, forMs: 8_000, has: 0.2 },
   busDeath: { perMinute: 2, forMs: 5_000, has: 0.2 },
@@ -161,7 +166,7 @@ const FAULTS: Record<FaultName, { perMinute: number; forMs: number; has: number 
   replay: { perMinute: 6, forMs: 0, has: 0.5 },
   diskFull: { perMinute: 4, forMs: 40_000, has: 0.2 },
   writeError: { perMinute: 6, forMs: 10_000, has: 0.3 },
-  wipe: { perMinute: 0.5, forMs: 20_000, has: 0.1 },
+  wipe: { perMinute: 0.5, forMs: 20_000, has: 0.15 },
   restore: { perMinute: 2, forMs: 20_000, has: 0.3 },
   rot: { perMinute: 8, forMs: 0, has: 0.3 },
   flipRow: { perMinute: 3, forMs: 10_000, has: 0.2 },
@@ -171,9 +176,16 @@ const FAULTS: Record<FaultName, { perMinute: number; forMs: number; has: number 
 
 function drawFaults(draw: Draw, shape: Shape, busyMs: number): FaultStep[] {
   const names = Object.keys(FAULTS) as FaultName[];
-  const chosen = names.filter((name) => draw.chance(FAULTS[name].has));
-  // What may go wrong at all, and one more than nothing.
-  const kinds = chosen.length > 0 ? chosen : [draw.pick(names)];
+  // Some seeds have nearly everything, some a kind or two: then it is calm long enough to see what must work.
+  const density = draw.pick([0.1, 0.4, 1, 1.3]);
+  // Some outages last for minutes.
+  const patience = draw.pick([1, 1, 1, 5]);
+  const chosen = names.filter((name) => draw.chance(FAULTS[name].has * density));
+  // Something goes wrong in every seed.
+  const sure = ['crash', 'freeze', 'partition', 'stop'] as const;
+  const kinds = chosen.some((name) => sure.some((one) => one === name))
+    ? chosen
+    : [...chosen, draw.pick(sure)];
   // A run of hours has as many faults as one of minutes.
   const minutes = Math.min(busyMs / 60_000, 10);
   const steps = kinds.flatMap((name) => {
@@ -185,7 +197,7 @@ function drawFaults(draw: Draw, shape: Shape, busyMs: number): FaultStep[] {
       return {
         kind: 'fault' as const,
         atMs,
-        forMs: forMs === 0 ? 0 : draw.scale(20, 20 + forMs * lasts),
+        forMs: forMs === 0 ? 0 : draw.scale(20, 20 + forMs * lasts * patience),
         ...drawFault(draw, shape, name, busyMs),
       };
     });
@@ -194,7 +206,17 @@ function drawFaults(draw: Draw, shape: Shape, busyMs: number): FaultStep[] {
 }
 
 /** What kills a turn in the middle: whatever a storage pod commits for, and what a coordinator waits for. */
-const STORAGE_TURNS: readonly MessageKind[] = ['lead', 'lead', 'merge', 'merge', 'read', 'hintPage', 'hintAck', 'hintPull', 'swim'];
+const STORAGE_TURNS: readonly MessageKind[] = [
+  'lead',
+  'lead',
+  'merge',
+  'merge',
+  'read',
+  'hintPage',
+  'hintAck',
+  'hintPull',
+  'swim',
+];
 const COORDINATOR_TURNS: readonly MessageKind[] = ['led', 'led', 'merged', 'found'];
 
 function drawFault(draw: Draw, shape: Shape, fault: FaultName, busyMs: number): Fault {
@@ -211,7 +233,12 @@ function drawFault(draw: Draw, shape: Shape, fault: FaultName, busyMs: number): 
       return { fault, pod: anyone() };
     case 'crashInTurn':
       return draw.chance(0.8)
-        ? { fault, pod: node(), on: draw.pick(STORAGE_TURNS), point: draw.pick(['beforeCommit', 'afterCommit', 'inCommit']) }
+        ? {
+            fault,
+            pod: node(),
+            on: draw.pick(STORAGE_TURNS),
+            point: draw.pick(['beforeCommit', 'afterCommit', 'inCommit']),
+          }
         : { fault, pod: draw.pick(coordinators), on: draw.pick(COORDINATOR_TURNS), point: 'beforeCommit' };
     case 'slow':
       return { fault, pod: anyone(), turnMs: draw.scale(1, 1_000) };
@@ -223,7 +250,12 @@ function drawFault(draw: Draw, shape: Shape, fault: FaultName, busyMs: number): 
     case 'busDeath':
       return { fault };
     case 'storm':
-      return { fault, loss: draw.scale(0.01, 0.4), duplicate: draw.scale(0.01, 0.4), delay: draw.scale(0.01, 0.5) };
+      return {
+        fault,
+        loss: draw.scale(0.01, 0.4),
+        duplicate: draw.scale(0.01, 0.4),
+        delay: draw.scale(0.01, 0.5),
+      };
     case 'replay':
       return { fault, frames: draw.between(1, 100) };
     case 'diskFull':
@@ -239,6 +271,8 @@ function drawFault(draw: Draw, shape: Shape, fault: FaultName, busyMs: number): 
       return { fault, pod: node(), key: draw.between(0, shape.keys - 1) };
     case 'clockStep':
       return { fault, pod: anyone(), ms: Math.round((draw.share() - 0.5) * 2 * draw.scale(1, 90 * DAY_MS)) };
+    default:
+      return unreachable(fault);
   }
 }
 

@@ -1,3 +1,4 @@
+import { unreachable } from '@circlet/shared/assert.ts';
 import { keyNamed } from '../story.ts';
 import type { Disk } from '../disk.ts';
 import type { Weather } from '../virtual-bus.ts';
@@ -52,25 +53,28 @@ export class Faults {
     this.lastRestlessMs = loss + duplicate + delay > 0 ? Number.POSITIVE_INFINITY : this.world.nowMs;
   }
 
-  /** Puts a step and its end on the clock. */
-  schedule(step: FaultStep, startMs: number): void {
-    const { time } = this.world;
-    const endMs = Math.min(step.atMs + step.forMs, this.plan.busyMs);
-    if (step.fault === 'restore') {
-      time.at(startMs + Math.max(0, step.atMs - step.ageMs), () =>
-        this.backups.set(step, this.world.backup(step.pod)),
+  /** What a step needs before its time: the backup that it will restore. */
+  prepare(startMs: number): void {
+    for (const step of this.plan.steps) {
+      if (step.kind !== 'fault' || step.fault !== 'restore') continue;
+      const { pod } = step;
+      this.world.time.at(startMs + Math.max(0, step.atMs - step.ageMs), () =>
+        this.backups.set(step, this.world.backup(pod)),
       );
     }
-    time.at(startMs + step.atMs, () => {
-      if (!this.isPossible(step)) return;
-      this.tell(`${describeFault(step)}, for ${((endMs - step.atMs) / 1000).toFixed(1)} s`);
-      const end = this.begin(step);
-      const isDeath = step.fault === 'crash' || step.fault === 'stop';
-      this.stir(isDeath ? 0 : 1);
-      time.at(startMs + endMs, () => {
-        end();
-        this.stir(isDeath ? 0 : -1);
-      });
+  }
+
+  /** The step's time has come: it begins, and its end is put on the clock. */
+  act(step: FaultStep, startMs: number): void {
+    if (!this.isPossible(step)) return;
+    const endMs = Math.min(step.atMs + step.forMs, this.plan.busyMs);
+    this.tell(`${describeFault(step)}, for ${((endMs - step.atMs) / 1000).toFixed(1)} s`);
+    const end = this.begin(step);
+    const isDeath = step.fault === 'crash' || step.fault === 'stop';
+    this.stir(isDeath ? 0 : 1);
+    this.world.time.at(startMs + endMs, () => {
+      end();
+      this.stir(isDeath ? 0 : -1);
     });
   }
 
@@ -78,11 +82,6 @@ export class Faults {
   isDisturbedSince(pod: string, sinceMs: number): boolean {
     const isNow = [pod, `freeze ${pod}`, `slow ${pod}`, `plug ${pod}`].some((what) => this.isHeld(what));
     return isNow || (this.disturbedMs.get(pod) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
-  }
-
-  /** Whether the pod may have answered anything since: it runs, or has been running at some time. */
-  wasUpSince(pod: string, sinceMs: number): boolean {
-    return this.world.isRunning(pod) || this.isDisturbedSince(pod, sinceMs);
   }
 
   /**
@@ -162,6 +161,8 @@ export class Faults {
         world.stepClock(step.pod, step.ms);
         this.count(step);
         return nothing;
+      default:
+        return unreachable(step);
     }
   }
 
@@ -216,7 +217,15 @@ export class Faults {
   private partition(step: FaultStep & { readonly fault: 'partition' }): () => void {
     this.count(step);
     const links = step.left.flatMap((a) =>
-      step.right.flatMap((b) => (step.oneWay ? [[a, b]] : [[a, b], [b, a]]) as [string, string][]),
+      step.right.flatMap(
+        (b) =>
+          (step.oneWay
+            ? [[a, b]]
+            : [
+                [a, b],
+                [b, a],
+              ]) as [string, string][],
+      ),
     );
     const ends = links.map(([from, to]) => {
       this.world.cutOneWay(from, to);
@@ -309,7 +318,10 @@ export class Faults {
       votes,
     );
     if (isDone) this.count(step);
-    if (step.fault === 'wipe') this.gone.add(pod);
+    if (step.fault === 'wipe') {
+      this.gone.add(pod);
+      this.watch.isWiped(pod);
+    }
     if (step.fault === 'flipRow') this.hasDamage = true;
     return back;
   }
@@ -351,8 +363,8 @@ export class Faults {
   }
 }
 
-/** Echoes, gossip, hints and estimates of latency have settled by then. */
-const CALM_MS = 15_000;
+/** Echoes and connections have settled by then. */
+const CALM_MS = 6_000;
 const nothing = () => undefined;
 
 export function describeFault(step: FaultStep): string {

@@ -3,7 +3,7 @@ import type { KeyLedger } from '../checks/key-ledger.ts';
 import type { ReplicaWatch } from '../checks/replica-watch.ts';
 import type { Invariant } from '../checks/violation.ts';
 import { type Story, valueOf } from '../story.ts';
-import type { PlanKey } from './clients.ts';
+import type { Clients, PlanKey } from './clients.ts';
 import type { Faults } from './faults.ts';
 import { elementsOf, unionOf } from './set-value.ts';
 
@@ -11,10 +11,13 @@ export interface FinaleOptions {
   readonly story: Story;
   readonly watch: ReplicaWatch;
   readonly faults: Faults;
+  readonly clients: Clients;
   readonly keys: readonly PlanKey[];
   readonly blame: (invariant: Invariant, what: string) => void;
 }
 
+/** A timeout of a minute, three retries, and what waited behind them. */
+const CALLS_MS_MAX = 900_000;
 const DRAIN_MS_MAX = 180_000;
 const SET_BYTES_MAX = 1_000_000;
 
@@ -37,6 +40,9 @@ export class Finale {
     const startMs = world.nowMs;
     faults.restartAll();
     world.run(6_000);
+    // Every call ends, and so do its repeats.
+    if (world.until(() => this.options.clients.isIdle, CALLS_MS_MAX) === undefined)
+      this.options.blame('liveness', 'clients are still waiting, long after all faults');
     this.serves();
     this.drains();
     for (const key of keys) this.readAll(key);
@@ -103,12 +109,16 @@ export class Finale {
     for (const record of ledger.writes) {
       if (record.outcome !== 'ok') continue;
       const copies = slots.filter((slot) => slot.has(record.index)).length;
-      if (copies < record.copies) blame('I1', `${name}: ${record.name} has ${copies} copies of ${record.copies}`);
+      if (copies < record.copies)
+        blame('I1', `${name}: ${record.name} has ${copies} copies of ${record.copies}`);
     }
     const whole = watch.merged(key);
     const siblings = whole?.siblings ?? [];
     ledger.conclusion(siblings.map(({ writeId }) => writeId));
-    this.keepsElements(ledger, siblings.flatMap((s) => (s.deleted ? [] : [valueOf(s, SET_BYTES_MAX)])));
+    this.keepsElements(
+      ledger,
+      siblings.flatMap((s) => (s.deleted ? [] : [valueOf(s, SET_BYTES_MAX)])),
+    );
     const readable = this.readable(key);
     if (readable.length < this.healthy(key).length && faults.gone.size === 0)
       blame('I14', `${name}: a damaged row does not vouch again`);
@@ -130,7 +140,8 @@ export class Finale {
     const { story, faults, blame } = this.options;
     const via = story.world.coordinators.at(-1) ?? 'p';
     const answer = story.answer(story.get(via, { key: of.key, r: of.readable, sloppy: false }));
-    if (answer.kind !== 'read') blame('liveness', `${of.name}: the last read failed: ${JSON.stringify(answer)}`);
+    if (answer.kind !== 'read')
+      blame('liveness', `${of.name}: the last read failed: ${JSON.stringify(answer)}`);
     else if (faults.gone.size === 0 && answer.reading.state.siblings.length !== siblings)
       blame('I3', `${of.name}: the last read shows other siblings than the disks hold`);
   }
@@ -154,7 +165,8 @@ export class Finale {
     for (const node of story.world.storage) {
       if (faults.gone.has(node)) continue;
       const owned = keys.filter(({ key }) => story.ownersOf(key).includes(node)).length;
-      if (story.world.store(node).count('rows') > owned) blame('I3', `${node} holds rows that it does not own`);
+      if (story.world.store(node).count('rows') > owned)
+        blame('I3', `${node} holds rows that it does not own`);
     }
   }
 }

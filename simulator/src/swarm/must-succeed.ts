@@ -6,7 +6,9 @@ import type { Faults } from './faults.ts';
 import type { ClientStep, Plan } from './plan.ts';
 
 /** What pods believe of each other is as old as this at the most. */
-const SETTLED_MS = 15_000;
+const SETTLED_MS = 6_000;
+/** Hints of an outage have come home by then, of which a session may have seen one. */
+const DRAINED_MS = 20_000;
 
 /**
  * Whether a call that failed should not have: nothing has been wrong for a while but dead pods, and those that are left
@@ -22,9 +24,11 @@ export function mustSucceed(of: {
   readonly call: Call;
 }): boolean {
   const { plan, story, faults, watch, key, step, call } = of;
-  if (!isShortOfReplicas(call) || step.quorum.timeoutMs < 1_000 || plan.shape.hintKeysMax < 1_000) return false;
+  if (!isShortOfReplicas(call) || step.quorum.timeoutMs < 1_000 || plan.shape.hintKeysMax < 1_000)
+    return false;
   if (watch.hasForgotten || faults.gone.size > 0 || !faults.isCalmSince(call.askedMs)) return false;
-  const isUp = (pod: string) => story.world.isRunning(pod) && !faults.isDisturbedSince(pod, call.askedMs - SETTLED_MS);
+  const isUp = (pod: string) =>
+    story.world.isRunning(pod) && !faults.isDisturbedSince(pod, call.askedMs - SETTLED_MS);
   if (!isUp(call.coordinator)) return false;
   const owners = story.ownersOf(key.key).filter(isUp).length;
   const nodes = story.world.storage.filter(isUp).length;
@@ -32,10 +36,19 @@ export function mustSucceed(of: {
   const { r, w, pr, pw, sloppy } = request.quorum;
   const canRead = owners >= Math.max(r, pr);
   // A session may have seen what is with an owner that is down.
-  if (request.kind === 'get') return canRead && (request.atLeast === undefined || owners === key.owners);
-  const readsFirst = request.condition !== undefined || (request.write.deleted && request.context === undefined);
+  if (request.kind === 'get')
+    return canRead && (request.atLeast === undefined || (owners === key.owners && isQuiet(of)));
+  const readsFirst =
+    request.condition !== undefined || (request.write.deleted && request.context === undefined);
   const canWrite = sloppy ? nodes >= w && owners >= pw : owners >= Math.max(w, pw);
   return canWrite && (!readsFirst || canRead);
+}
+
+function isQuiet({ story, faults, call }: Parameters<typeof mustSucceed>[0]): boolean {
+  const sinceMs = call.askedMs - DRAINED_MS;
+  return (
+    faults.isCalmSince(sinceMs) && !story.world.storage.some((pod) => faults.isDisturbedSince(pod, sinceMs))
+  );
 }
 
 function isShortOfReplicas({ answer }: Call): boolean {

@@ -6,7 +6,7 @@ import { SqliteDisk } from '../disks/sqlite-disk.ts';
 import type { Disk } from '../disk.ts';
 import { keyNamed, Story } from '../story.ts';
 import type { ClockSkew } from '../process.ts';
-import { DAY_MS } from '../world.ts';
+import { DAY_MS, type World } from '../world.ts';
 import { Clients, type PlanKey } from './clients.ts';
 import { Faults } from './faults.ts';
 import { Finale } from './finale.ts';
@@ -119,7 +119,8 @@ class Run {
     const operations = clients?.operations ?? 0;
     const succeeded = clients?.succeeded ?? 0;
     if (plan.steps.length >= WHOLE_PLAN_STEPS) {
-      if (succeeded < operations / 10) this.blame('vacuous', `${succeeded} of ${operations} operations succeeded`);
+      if (succeeded < operations / 50)
+        this.blame('vacuous', `${succeeded} of ${operations} operations succeeded`);
       if (fired === 0) this.blame('vacuous', 'no fault took effect');
     }
     return {
@@ -138,10 +139,8 @@ class Run {
   private play(story: Story, watch: ReplicaWatch, clients: Clients, faults: Faults): void {
     const { world } = story;
     const startMs = world.nowMs;
-    for (const step of this.plan.steps) {
-      if (step.kind === 'client') clients.schedule(step, startMs);
-      else faults.schedule(step, startMs);
-    }
+    faults.prepare(startMs);
+    this.playFrom(0, startMs, world, clients, faults);
     try {
       world.run(this.plan.busyMs + 1);
       this.tell('all faults are over');
@@ -149,6 +148,7 @@ class Run {
         story,
         watch,
         faults,
+        clients,
         keys: this.keys,
         blame: (invariant, what) => this.blame(invariant, what),
       });
@@ -160,6 +160,17 @@ class Run {
     } catch (error) {
       this.blame('sound', error instanceof Error ? `${error.name}: ${error.message}` : String(error));
     }
+  }
+
+  /** One step puts the next on the clock: a queue of thousands would make every other timer dearer. */
+  private playFrom(first: number, startMs: number, world: World, clients: Clients, faults: Faults): void {
+    const step = this.plan.steps[first];
+    if (step === undefined) return;
+    world.time.at(startMs + step.atMs, () => {
+      this.playFrom(first + 1, startMs, world, clients, faults);
+      if (step.kind === 'client') clients.act(step);
+      else faults.act(step, startMs);
+    });
   }
 
   private blame(invariant: Invariant, what: string): void {
