@@ -91,6 +91,49 @@ describe('a damaged row that was repaired', () => {
     expect(story.found(story.get('q')).values).toEqual(['v49']);
   });
 
+  // Found by the simulator (seed 3 of the swarm as it was on 2026-11-27): each waited for the other to be whole, for ever.
+  it('vouches again though another owner was damaged too: what both have lost, waiting does not bring back', () => {
+    const story = new Story({ seed: 6, storage: 3 });
+    const { A, B } = story;
+    const read = () => {
+      story.answer(story.get('q', { r: 3 }));
+      story.settle();
+    };
+    story.written(story.put('p', 'V', { w: 3 }));
+    story.settle();
+    story.damage(A);
+    story.damage(B);
+    story.written(story.put('p', 'W', { w: 3 }));
+    read();
+    expect([story.isSuspect(A), story.isSuspect(B)]).toEqual([true, true]);
+    story.untilHealable();
+    read();
+    expect([story.isSuspect(A), story.isSuspect(B)]).toEqual([false, false]);
+    expect(story.found(story.get('p', { r: 3, sloppy: false })).values).toEqual(['V', 'W']);
+    expect(story.ownersAgree()).toBe(true);
+  });
+
+  it('shows what only it has, and the others keep it', () => {
+    const story = new Story({ seed: 7, storage: 3 });
+    const { world, A, B, C } = story;
+    story.written(story.put('p', 'V', { w: 3 }));
+    story.settle();
+    story.damage(A);
+    const lost = world.tap({ to: [B, C], kind: 'merge', times: 2 }, 'drop');
+    story.written(story.put('p', 'W', { w: 1 }));
+    world.until(() => lost.seen === 2, 1_000);
+    lost.stop();
+    world.run(6_000);
+    expect([story.holds(A), story.holds(B), story.holds(C)]).toEqual([['W'], ['V'], ['V']]);
+    story.found(story.get('q'));
+    story.settle();
+    expect([story.holds(B), story.holds(C)]).toEqual([
+      ['V', 'W'],
+      ['V', 'W'],
+    ]);
+    expect(story.isSuspect(A)).toBe(true);
+  });
+
   // B and C may each have what A and the other lack. Without C nobody can tell what A has lost.
   it('does not vouch while another owner is away: values are answered in sloppy mode, nothing else is, until it is back', () => {
     const story = new Story({ seed: 5, storage: 3 });

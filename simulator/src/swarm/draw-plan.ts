@@ -98,9 +98,17 @@ function drawClients(draw: Draw, shape: Shape, habits: Habits): ClientStep[] {
   for (let atMs = 0; ; ) {
     atMs += draw.waitMs(habits.perSecond / 1000);
     if (atMs >= habits.busyMs) return steps;
-    // Sometimes many come at once, so that a turn has a batch and a coordinator too much to do.
+    // Sometimes many come at once, as the operations of a batch do, and one coordinator has too much to do.
     const burst = draw.chance(0.005) ? draw.between(5, 40) : 1;
-    for (let i = 0; i < burst; i++) steps.push(drawClient(draw, shape, habits, atMs, id++));
+    const first = drawClient(draw, shape, habits, atMs, id++);
+    steps.push(first);
+    for (let i = 1; i < burst; i++) {
+      steps.push({
+        ...drawClient(draw, shape, habits, atMs, id++),
+        via: first.via,
+        client: (first.client + i) % shape.clients,
+      });
+    }
   }
 }
 

@@ -74,7 +74,7 @@ export class Faults {
     this.stir(isDeath ? 0 : 1);
     this.world.time.at(startMs + endMs, () => {
       end();
-      this.stir(isDeath ? 0 : -1);
+      this.stir(isDeath ? 0 : -1, step.fault === 'slow' ? step.turnMs : 0);
     });
   }
 
@@ -98,9 +98,9 @@ export class Faults {
     for (const pod of [...this.world.storage, ...this.world.coordinators]) this.ensureUp(pod);
   }
 
-  private stir(by: number): void {
+  private stir(by: number, afterMs = 0): void {
     this.restless += by;
-    this.lastRestlessMs = Math.max(this.lastRestlessMs, this.world.nowMs);
+    this.lastRestlessMs = Math.max(this.lastRestlessMs, this.world.nowMs + afterMs);
   }
 
   private isPossible(step: FaultStep): boolean {
@@ -210,7 +210,8 @@ export class Faults {
     this.count(step);
     return this.once(`slow ${pod}`, () => {
       this.world.slow(pod, 0);
-      this.disturb(pod);
+      // A turn that was put off before comes as late as it was to.
+      this.disturb(pod, turnMs);
     });
   }
 
@@ -354,8 +355,8 @@ export class Faults {
     return this.holds.has(what);
   }
 
-  private disturb(pod: string): void {
-    this.disturbedMs.set(pod, this.world.nowMs);
+  private disturb(pod: string, forMs = 0): void {
+    this.disturbedMs.set(pod, Math.max(this.disturbedMs.get(pod) ?? 0, this.world.nowMs + forMs));
   }
 
   private count({ fault }: FaultStep): void {
