@@ -246,9 +246,25 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
 
   /** A condition is checked, and a delete without context decided, on what the coordinator reads: at the first attempt. */
   private readThenWrite(request: WriteRequest, deadlineMs: number): void {
-    this.read(request, undefined, deadlineMs, (result) => {
+    const { quorum, write, context } = request;
+    // A delete that names nothing replaces what R owners know, or it would be acknowledged and spare what it was meant for.
+    const isFirm = write.deleted && context === undefined;
+    const firm = isFirm ? { ...quorum, rIsFirm: true, pr: Math.max(quorum.pr, quorum.r) } : quorum;
+    this.read({ ...request, quorum: firm }, undefined, deadlineMs, (result) => {
       if (result.kind === 'failed') {
         this.respond(request.id, { kind: 'failed', failure: unwritten(result.failure) });
+        return;
+      }
+      if (this.now.monoMs >= deadlineMs) {
+        // A write that is begun at its deadline may be born past it: its lead's clock is known to some milliseconds.
+        const failure = {
+          code: 'quorum_unavailable',
+          need: quorum.w,
+          got: 0,
+          from: 'any',
+          outcome: 'none',
+        } as const;
+        this.respond(request.id, { kind: 'failed', failure });
         return;
       }
       const { reading } = result;

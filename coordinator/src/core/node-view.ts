@@ -23,6 +23,8 @@ export class NodeView {
   private missing = false;
   /** A request went unanswered, with nothing heard since. */
   private silent = false;
+  /** When the first of the requests was sent that were given up since it was heard. */
+  private unansweredMs = Number.POSITIVE_INFINITY;
 
   constructor(name: string) {
     this.name = name;
@@ -68,16 +70,20 @@ export class NodeView {
   }
 
   /**
-   * A request sent at `sentMs` was given up. What a client with a short timeout does not wait for says nothing to the
-   * others: a pod that is only slower than that must not look dead to them.
+   * A request sent at `sentMs` was given up. That a client with a short timeout does not wait says nothing to the others: a
+   * pod that is only slower than that must not look dead to them. One that has left requests unanswered for longer does,
+   * however short each was waited for.
    */
   unanswered(sentMs: number, nowMs: number): void {
-    if (this.heardMs < sentMs && nowMs - sentMs >= UNANSWERED_MS) this.silent = true;
+    if (this.heardMs >= sentMs) return;
+    this.unansweredMs = Math.min(this.unansweredMs, sentMs);
+    if (nowMs - this.unansweredMs >= UNANSWERED_MS) this.silent = true;
   }
 
   heard(boot: string, nowMs: number): void {
     this.heardMs = nowMs;
     this.silent = false;
+    this.unansweredMs = Number.POSITIVE_INFINITY;
     if (boot === this.boot) return;
     // A new process has a new clock, and nothing that was sent to the old one will be done.
     this.boot = boot;

@@ -9,7 +9,7 @@ import {
 import { assemble } from '@circlet/shared/causality/parts.ts';
 import { decodeState, digestOf } from '@circlet/shared/causality/state-codec.ts';
 import { latin1 } from '@circlet/shared/codec/bytes.ts';
-import type { Found } from '@circlet/shared/protocol/replica.ts';
+import { type Found, NO_DIGEST } from '@circlet/shared/protocol/replica.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
 import { positionOf, vnodeOf } from '@circlet/shared/ring/position.ts';
 import type { Failure, Quorum, Reading } from './client.ts';
@@ -54,6 +54,7 @@ interface Contact {
   late: number;
   askedMs: number;
   failed: boolean;
+  askedAgain: boolean;
   reply: Vouch | undefined;
   /** Parts of its state so far. */
   parts: KeyState[];
@@ -198,6 +199,7 @@ export class ReadOperation implements Operation {
         late: 0,
         askedMs: 0,
         failed: false,
+        askedAgain: false,
         reply: undefined,
         parts: [],
       };
@@ -220,11 +222,10 @@ export class ReadOperation implements Operation {
 
   /** The replica with the whole state is slow: ask another one for it too. */
   private hedge(desk: Desk): void {
-    if (this.hedged || [...this.contacts.values()].some((contact) => contact.reply?.state !== undefined))
-      return;
+    if (this.hedged || this.knownDigests().size > 0) return;
     const other = [...this.contacts.values()].find(
-      (contact) =>
-        contact.isOwner && contact.wants === 'digest' && !contact.failed && contact.reply?.what !== 'absent',
+      ({ isOwner, wants, failed, reply }) =>
+        isOwner && wants === 'digest' && !failed && (reply === undefined || reply.what === 'digest'),
     );
     if (other === undefined || !desk.mayHedge()) return;
     this.hedged = true;
@@ -257,6 +258,17 @@ export class ReadOperation implements Operation {
     desk.node(contact.node).unanswered(contact.askedMs, desk.nowMs);
     desk.count('read_unanswered');
     this.standIn(desk);
+    this.askAgain(desk, contact);
+  }
+
+  /** It was heard since it was asked: not it but a frame was lost, or it is slow. Once, and not more often than hedges are. */
+  private askAgain(desk: Desk, contact: Contact): void {
+    const { node, askedMs, wants } = contact;
+    const view = desk.node(node);
+    if (contact.askedAgain || view.heardMs <= askedMs || !view.isUsable(desk.nowMs) || !desk.mayHedge())
+      return;
+    contact.askedAgain = true;
+    this.ask(desk, node, wants);
   }
 
   /** Before saying no: all N owners, and all who hold hints for them, whatever was thought of them. */
@@ -386,13 +398,14 @@ export class ReadOperation implements Operation {
     resort();
   }
 
-  /** An owner with another digest than any state we have must show its state. */
+  /** An owner with another digest than any state we have must show its state; a suspect one too, for those who are behind. */
   private fetchDiffering(desk: Desk): void {
     const known = this.knownDigests();
     const awaited = new Set<string>();
     for (const contact of this.contacts.values()) {
       const { reply } = contact;
-      if (reply?.what !== 'digest' || known.has(reply.digest) || awaited.has(reply.digest)) continue;
+      if (reply === undefined || !isUnseen(reply) || known.has(reply.digest) || awaited.has(reply.digest))
+        continue;
       if (contact.wants === 'state') {
         if (contact.open > 0) awaited.add(reply.digest);
         continue;
@@ -573,10 +586,15 @@ export class ReadOperation implements Operation {
     return this.owners.every((name) => {
       if (name === but) return true;
       const reply = this.contacts.get(name)?.reply;
-      if (reply?.what === 'suspect') return true;
+      if (reply?.what === 'suspect') return !isUnseen(reply) || known.has(reply.digest);
       return reply?.vouches === true && (reply.what === 'absent' || known.has(reply.digest));
     });
   }
+}
+
+/** It has something, of which only the digest came. */
+function isUnseen({ what, digest, state }: Vouch): boolean {
+  return what === 'digest' || (what === 'suspect' && state === undefined && digest !== NO_DIGEST);
 }
 
 /** One request to it is answered, or refused. */

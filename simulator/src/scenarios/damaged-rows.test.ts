@@ -134,6 +134,28 @@ describe('a damaged row that was repaired', () => {
     expect(story.isSuspect(A)).toBe(true);
   });
 
+  it('costs digest reads no more than a digest once it is equal, and does not keep others from being asked', () => {
+    const story = new Story({ seed: 8, storage: 3 });
+    const { world, A, C } = story;
+    const context = story.written(story.put('p', 'V', { w: 3 }));
+    story.settle();
+    for (let i = 0; i < 30; i++) story.found(story.get('q'));
+    story.damage(C);
+    story.written(story.put('p', new Uint8Array(300_000), { context, w: 3 }));
+    story.settle();
+    story.found(story.get('q'));
+    story.settle();
+    expect(story.isSuspect(C)).toBe(true);
+    const fromC = world.tap({ from: C, to: 'q', kind: 'found' }, 'watch');
+    for (let i = 0; i < 10; i++) story.found(story.get('q'));
+    expect(fromC.frames.reduce((sum, { bytes }) => sum + bytes.length, 0)).toBeLessThan(10_000);
+    // The one with the state is late: the suspect's is no reason not to hedge.
+    world.tap({ from: A, to: 'q', kind: 'found' }, { delayMs: 3_000 });
+    const call = story.get('q', { r: 1 });
+    story.found(call);
+    expect(call.tookMs).toBeLessThan(100);
+  });
+
   // B and C may each have what A and the other lack. Without C nobody can tell what A has lost.
   it('does not vouch while another owner is away: values are answered in sloppy mode, nothing else is, until it is back', () => {
     const story = new Story({ seed: 5, storage: 3 });

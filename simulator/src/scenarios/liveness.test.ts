@@ -106,3 +106,16 @@ describe('under load', () => {
     }
   });
 });
+
+it('a read whose answer was lost asks again, and does not wait for its deadline beside healthy owners', () => {
+  const story = new Story({ seed: 4, storage: 3 });
+  const { world, A, B, C } = story;
+  story.written(story.put('p', 'V', { w: 3 }));
+  story.settle();
+  world.crash(C);
+  world.run(3_000);
+  world.tap({ from: [A, B], to: 'q', kind: 'found', times: 1 }, 'drop');
+  const call = story.get('q', { sloppy: false });
+  expect(story.found(call).values).toEqual(['V']);
+  expect(call.tookMs).toBeLessThan(2_000);
+});

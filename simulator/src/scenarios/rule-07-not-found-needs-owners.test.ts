@@ -68,8 +68,10 @@ describe('an existing key is never "not found" because those who answered hold n
         ...unavailable,
         outcome: 'none',
       });
-      // Of a key that C has, it deletes what C has.
-      expect(story.answer(story.remove('p')).kind).toBe('written');
+      // Nor of a key that C has: what C has may be older than what was meant. With a context it says what it is about.
+      expect(story.failed(story.remove('p'))).toMatchObject({ ...unavailable, outcome: 'none' });
+      const { context } = story.found(story.get('p'));
+      story.written(story.remove('p', { context }));
       story.world.heal();
       story.world.run(3_000);
       story.untilDrained();
@@ -163,4 +165,39 @@ describe('a write that only a holder of hints has, is found (rule 7)', () => {
     world.run(3_000);
     expect(story.found(story.get('q', { context })).values).toEqual(['X']);
   });
+});
+
+it('a delete without context is not acknowledged by one stale owner: what it was meant for would stay (rule 7)', () => {
+  const story = new Story({ seed: 1, storage: 3 });
+  const { world, A, B, C } = story;
+  story.written(story.put('p', 'V1', { w: 3 }));
+  story.settle();
+  world.isolate(A);
+  world.run(3_000);
+  story.written(story.put('p', 'V2', { sloppy: false }));
+  story.settle();
+  world.heal();
+  world.run(4_000);
+  expect(story.holds(A)).toEqual(['V1']);
+  const lost = world.tap({ from: [B, C], to: 'q', kind: 'found' }, 'drop');
+  expect(story.failed(story.remove('q'))).toMatchObject({ code: 'quorum_unavailable', outcome: 'none' });
+  lost.stop();
+  expect(story.found(story.get('p', { r: 3 })).values).toEqual(['V1', 'V2']);
+});
+
+it('a write that reads first is not begun at its deadline, when the read has used up its time', () => {
+  const story = new Story({ seed: 2 });
+  const { world, A, B, C } = story;
+  story.written(story.put('p', 'V', { w: 3 }));
+  story.settle();
+  const late = world.tap({ from: A, to: 'q', kind: 'found' }, 'hold');
+  world.tap({ from: [B, C], to: 'q', kind: 'found' }, 'drop');
+  const leads = world.tap({ from: 'q', kind: 'lead' }, 'watch');
+  const call = story.put('q', 'W', { timeoutMs: 1_000, condition: { kind: 'matches', etags: ['*'] } });
+  world.run(900);
+  late.release();
+  expect(['precondition_failed', 'quorum_unavailable']).toContain(story.failed(call).code);
+  world.run(500);
+  expect(leads.seen).toBe(0);
+  expect(story.holds(A)).toEqual(['V']);
 });

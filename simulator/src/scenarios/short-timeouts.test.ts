@@ -28,3 +28,17 @@ it('and a pod that was silent is asked again as soon as it is heard', () => {
   world.run(5);
   expect(world.usable('p')).toContain(A);
 });
+
+it('but pods that leave one short request after the other unanswered are gone round', () => {
+  const story = new Story({ seed: 3, storage: 6 });
+  const { world, A, B } = story;
+  story.written(story.put('p', 'X', { w: 3 }));
+  story.settle();
+  world.isolate(A);
+  world.isolate(B);
+  const kinds = Array.from(
+    { length: 6 },
+    (_, i) => story.answer(story.put('p', `x${i}`, { timeoutMs: 300 })).kind,
+  );
+  expect(kinds.slice(2)).toEqual(['written', 'written', 'written', 'written']);
+});

@@ -88,8 +88,8 @@ export class Replicas {
     if (isSuspect) turn.effects.push(notice('alarm', 'row_suspect', { table: isOwner ? 'rows' : 'hints' }));
     if (row === 'corrupt') {
       reply({ what: 'suspect' });
-    } else if (message.want === 'digest' && !isSuspect) {
-      reply({ what: 'digest', digest: row.digest, sole: row.sole });
+    } else if (message.want === 'digest') {
+      reply({ what: isSuspect ? 'suspect' : 'digest', digest: row.digest, sole: row.sole });
     } else {
       // What a suspect row has counts for nothing, and can still be what another damaged row has lost.
       const what = isSuspect ? 'suspect' : 'state';
