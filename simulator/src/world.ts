@@ -278,10 +278,12 @@ export class World {
     return this.deaths.get(id) ?? 0;
   }
 
-  /** The crash that was planned for this pod will not come about. */
-  forgetCrash(id: string): void {
-    this.crashPlans.delete(id);
-    this.pod(id).crash = undefined;
+  /** The crash that was planned for this pod will not come about; whether it has not until now. */
+  forgetCrash(id: string): boolean {
+    const pod = this.pod(id);
+    const wasPlanned = this.crashPlans.delete(id) || pod.crash !== undefined;
+    pod.crash = undefined;
+    return wasPlanned;
   }
 
   /** Crashes that were planned and have not come about will not. */
@@ -319,9 +321,15 @@ export class World {
     this.storagePod(id).store.isFull = isFull;
   }
 
-  /** The next commit that writes fails; the process has to end. */
-  failCommit(id: string, how: 'kept' | 'lost' | undefined): void {
-    this.storagePod(id).store.commitFails = how;
+  /** The next commit that writes fails; the process has to end. What is returned takes it back, and says whether one failed. */
+  failCommit(id: string, how: 'kept' | 'lost' | undefined): () => boolean {
+    const { store } = this.storagePod(id);
+    store.commitFails = how;
+    return () => {
+      const hasFailed = store.commitFails === undefined;
+      store.commitFails = undefined;
+      return hasFailed;
+    };
   }
 
   /** A row fails its checksum from now on. */

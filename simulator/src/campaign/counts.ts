@@ -11,6 +11,7 @@ export interface Counts {
   readonly answered: Readonly<Record<string, number>>;
   /** Of each seed that converged. */
   readonly convergedMs: readonly number[];
+  readonly excusedByUnknown: number;
   readonly violations: readonly Found[];
 }
 
@@ -42,6 +43,7 @@ export function totals(all: readonly Counts[]): Counts {
     faults: sumByName(all.map(({ faults }) => faults)),
     answered: sumByName(all.map(({ answered }) => answered)),
     convergedMs: all.flatMap(({ convergedMs }) => convergedMs),
+    excusedByUnknown: sum(({ excusedByUnknown }) => excusedByUnknown),
     violations: all.flatMap(({ violations }) => violations),
   };
 }

@@ -62,5 +62,6 @@ export function fakeOutcome(seed: number, violations: readonly Violation[] = [])
     faults: { crash: 2, freeze: 1 },
     virtualMs: 60_000,
     convergedMs: seed * 10,
+    excusedByUnknown: 1,
   };
 }

@@ -76,6 +76,7 @@ describe('the ledger', () => {
       faults: { crash: 6, freeze: 3 },
       answered: { written: 180, found: 120 },
       convergedMs: [10, 20, 70],
+      excusedByUnknown: 3,
       violations: [{ seed: 7, invariant: 'I3', what: 'lost' }],
     });
   });

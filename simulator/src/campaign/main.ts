@@ -34,7 +34,8 @@ async function theBench(): Promise<number> {
 async function one({ of, story, minimiseRuns }: OneOptions): Promise<number> {
   const plan = 'seed' in of ? await drawn(of.seed) : readPlan(resolve(CALLED_IN, of.file));
   const failureFile = fromHere(join(ROOT, `simulator/failures/seed-${plan.seed}.json`));
-  const options = { story, minimiseRuns, failureFile, say, progress: complain };
+  const isPart = !('seed' in of);
+  const options = { story, isPart, minimiseRuns, failureFile, say, progress: complain };
   return oneRun(plan, await theRunPlan(), options) ? 0 : 1;
 }
 

@@ -29,6 +29,7 @@ describe('one run', () => {
     const say = (line: string) => lines.push(line);
     const options = {
       story: false,
+      isPart: false,
       minimiseRuns: undefined,
       failureFile,
       say,
@@ -52,6 +53,7 @@ describe('one run', () => {
         'operations  100, of which 90 succeeded: written 60, found 40',
         'faults      crash 2, freeze 1',
         'simulated   60.0 s; converged 0.07 s after everything was healed',
+        'excused     1 acknowledged writes that only writes of unknown outcome replaced',
         'violations  1',
         '      1.23 s  I3: key-1 lost a write',
         'trace 0123456789abcdef',

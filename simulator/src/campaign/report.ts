@@ -21,10 +21,12 @@ export function planLines({ seed, shape, network, steps, busyMs }: Plan): readon
 /** What came of it: the last line is the trace, which is equal in every run of this seed at this commit. */
 export function outcomeLines(outcome: Outcome): readonly string[] {
   const { operations, succeeded, answered, faults, virtualMs, convergedMs, violations, trace } = outcome;
+  const { excusedByUnknown } = outcome;
   return [
     `operations  ${count(operations)}, of which ${count(succeeded)} succeeded: ${byName(answered)}`,
     `faults      ${byName({ ...faults })}`,
     `simulated   ${seconds(virtualMs)}; converged ${seconds(convergedMs)} after everything was healed`,
+    `excused     ${count(excusedByUnknown)} acknowledged writes that only writes of unknown outcome replaced`,
     violations.length === 0 ? 'violations  none' : `violations  ${count(violations.length)}`,
     ...violations.map(({ invariant, atMs, what }) => `${seconds(atMs).padStart(12)}  ${invariant}: ${what}`),
     `trace ${trace}`,

@@ -13,6 +13,7 @@ export interface SeedResult {
   readonly answered: Readonly<Record<string, number>>;
   /** Undefined when the seed never got so far. */
   readonly convergedMs: number | undefined;
+  readonly excusedByUnknown: number;
   /** The first violation of each invariant, in the order of the outcome: one broken rule is often broken a hundred times. */
   readonly violations: readonly { readonly invariant: Invariant; readonly what: string }[];
 }
@@ -47,18 +48,20 @@ export function brokenSeed(seed: number, what: string): SeedResult {
     faults: {},
     answered: {},
     convergedMs: undefined,
+    excusedByUnknown: 0,
     violations: [{ invariant: 'sound', what }],
   };
 }
 
 function resultOf(outcome: Outcome): Omit<SeedResult, 'seed' | 'cpuMs'> {
-  const { virtualMs, operations, succeeded, faults, answered, convergedMs } = outcome;
+  const { virtualMs, operations, succeeded, faults, answered, convergedMs, excusedByUnknown } = outcome;
   return {
     virtualMs,
     operations,
     succeeded,
     faults,
     answered,
+    excusedByUnknown,
     convergedMs: Number.isFinite(convergedMs) ? convergedMs : undefined,
     violations: firstsOf(outcome.violations),
   };

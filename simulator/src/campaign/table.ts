@@ -36,6 +36,7 @@ function rowsFor(columns: readonly Column[]): readonly Row[] {
     ['hours per CPU-minute', (counts) => rough(hoursPerCpuMinute(counts))],
     ['convergence, median', convergence(0.5)],
     ['convergence, p99', convergence(0.99)],
+    ['replaced by unknown only', ({ excusedByUnknown }) => count(excusedByUnknown)],
     ['failing seeds', (counts) => count(failingSeeds(counts).length)],
     ...named(columns, seedsByInvariant),
   ];

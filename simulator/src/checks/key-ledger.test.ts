@@ -66,7 +66,7 @@ describe('a ledger blames', () => {
     ledger.afterGet([a.writeId], covering(a), claim, 'a get');
     expect(blamed).toEqual([
       'I2 k: a get returned a, which had been superseded',
-      'I6 k: a get, a strict read, which was acknowledged before, lacks b',
+      'I6 k: a get, a strict read, lacks b, which was acknowledged before',
     ]);
   });
 
@@ -85,6 +85,19 @@ describe('a ledger blames', () => {
     ]);
   });
 
+  it('a context that closes a write which was not shown (I4)', () => {
+    const { ledger, blamed, write } = ledgerOfOneKey();
+    const [a, b] = [write('a'), write('b')];
+    const closing = (...records: readonly WriteRecord[]) => ({
+      ...covering(a),
+      writes: records.map(({ writeId }) => ({ writeId, sole: false })),
+    });
+    ledger.afterGet([a.writeId], closing(a), NOTHING_ASKED, 'a get');
+    expect(blamed).toEqual([]);
+    ledger.afterGet([a.writeId], closing(a, b), NOTHING_ASKED, 'a get');
+    expect(blamed).toEqual(['I4 k: a get closes b, which was not shown']);
+  });
+
   it('an answer older than what its session had seen, and a context that shrank (I5)', () => {
     const { ledger, blamed, write } = ledgerOfOneKey();
     const a = write('a');
@@ -92,7 +105,7 @@ describe('a ledger blames', () => {
     ledger.afterGet([b.writeId], covering(b), { ...NOTHING_ASKED, atLeast: held(a) }, 'a get');
     expect(blamed).toEqual([
       'I5 k: a get covers less than the context it was sent with',
-      'I5 k: a get, which its session had seen, lacks a',
+      'I5 k: a get lacks a, which its session had seen',
     ]);
   });
 
@@ -144,6 +157,19 @@ describe('a ledger excuses', () => {
     ledger.conclude(write('a'), 'unknown', 20);
     ledger.conclusion([]);
     expect(blamed).toEqual([]);
+  });
+
+  it('what only such a write has replaced, and counts it', () => {
+    const { ledger, blamed, write } = ledgerOfOneKey();
+    const a = write('a');
+    const b = write('b', held(a));
+    ledger.conclude(a, 'ok', 20, 2, 2);
+    ledger.conclude(b, 'unknown', 20);
+    ledger.conclusion([b.writeId]);
+    expect([ledger.excusedByUnknown, blamed]).toEqual([1, []]);
+    ledger.conclude(b, 'ok', 30, 2, 2);
+    ledger.conclusion([b.writeId]);
+    expect([ledger.excusedByUnknown, blamed]).toEqual([0, []]);
   });
 
   it('what a second attempt replaced that had read more than the first, wherever it is known', () => {

@@ -68,6 +68,8 @@ export type Blame = (invariant: Invariant, what: string) => void;
 export class KeyLedger {
   readonly writes: WriteRecord[] = [];
   readonly dots = new ActorDots();
+  /** At the end: acknowledged writes that only writes of unknown outcome have replaced. */
+  excusedByUnknown = 0;
   private readonly name: string;
   private readonly blame: Blame;
   private readonly byId = new Map<WriteId, WriteRecord>();
@@ -80,6 +82,8 @@ export class KeyLedger {
   /** By the number of owners that had them at least when they were acknowledged: what a strict read shows, and does not. */
   private shown: Bits[] = [];
   private gone: Bits[] = [];
+  /** Writes have been weakened since: `shown` and `gone` are made anew when they are looked at. */
+  private isStale = false;
 
   constructor(name: string, blame: Blame) {
     this.name = name;
@@ -192,9 +196,7 @@ export class KeyLedger {
       record.isLost = true;
       record.outcome = 'unknown';
     }
-    this.shown = [];
-    this.gone = [];
-    for (const write of this.writes) if (write.outcome === 'ok') this.require(write);
+    this.isStale = true;
   }
 
   afterPut(record: WriteRecord, context: Context, sent: HeldContext | undefined): HeldContext {
@@ -234,6 +236,7 @@ export class KeyLedger {
   /** What a get that is asked now, and must hear R owners, may rely on. */
   claim(atLeast: HeldContext | undefined, owners: number | undefined, replicas: number): ReadClaim {
     if (owners === undefined) return { atLeast, required: undefined, dead: undefined };
+    if (this.isStale) this.rebuild();
     const required = new Bits();
     const dead = new Bits();
     for (let had = replicas - owners + 1; had < this.shown.length; had++) {
@@ -275,8 +278,15 @@ export class KeyLedger {
     }
     this.checkSiblings(records, who);
     this.checkContext(context, seen, claim.atLeast, who);
-    this.checkSeen('I5', claim.atLeast?.seen, seen, `${who}, which its session had seen,`);
-    this.checkSeen('I6', claim.required, seen, `${who}, a strict read, which was acknowledged before,`);
+    const missed = (wanted: Bits | undefined) => {
+      const missing = wanted?.firstBeyond(seen);
+      return missing === undefined ? undefined : this.nameOf(missing);
+    };
+    const unseen = missed(claim.atLeast?.seen);
+    if (unseen !== undefined) this.blame('I5', `${who} lacks ${unseen}, which its session had seen`);
+    const lost = missed(claim.required);
+    if (lost !== undefined)
+      this.blame('I6', `${who}, a strict read, lacks ${lost}, which was acknowledged before`);
     return { context, seen };
   }
 
@@ -302,6 +312,7 @@ export class KeyLedger {
     const records = this.recordsOf(siblings, 'the end');
     const covered = this.closure(records);
     this.checkSiblings(records, 'the end');
+    this.excusedByUnknown = this.countExcused(records, covered);
     for (const { index, name, outcome, isOpen } of this.writes) {
       if (isOpen && outcome === 'ok') this.blame('sound', `nobody saw what ${name} was led with`);
       if (outcome === 'ok' && !covered.has(index)) this.blame('I1', `${name} was acknowledged and is lost`);
@@ -312,6 +323,13 @@ export class KeyLedger {
         this.blame('I12', `${name} was answered "none", and is there`);
       }
     }
+  }
+
+  private countExcused(records: readonly WriteRecord[], covered: Bits): number {
+    const acknowledged = this.writes.filter(({ index, outcome }) => outcome === 'ok' && covered.has(index));
+    const explained = Bits.of(...records.map(({ index }) => index));
+    for (const { supersedes } of acknowledged) explained.addAll(supersedes);
+    return acknowledged.filter(({ index }) => !explained.has(index)).length;
   }
 
   private checkSiblings(records: readonly WriteRecord[], who: string): void {
@@ -328,15 +346,28 @@ export class KeyLedger {
     const { writes, unissued } = this.dots.coverOf(context.history);
     const beyond = writes.firstBeyond(seen);
     if (beyond !== undefined) this.blame('I4', `${who} covers ${this.nameOf(beyond)}, which was not shown`);
+    const unshown = context.writes.find(({ writeId }) => !this.isShown(writeId, seen))?.writeId;
+    if (unshown !== undefined)
+      this.blame(
+        'I4',
+        `${who} closes ${this.byId.get(unshown)?.name ?? shortId(unshown)}, which was not shown`,
+      );
     if (unissued > 0) this.blame('I4', `${who} covers ${unissued} dots that nobody issued`);
     if (sent !== undefined && !covers(context.history, sent.context.history)) {
       this.blame('I5', `${who} covers less than the context it was sent with`);
     }
   }
 
-  private checkSeen(invariant: Invariant, wanted: Bits | undefined, seen: Bits, who: string): void {
-    const missing = wanted?.firstBeyond(seen);
-    if (missing !== undefined) this.blame(invariant, `${who} lacks ${this.nameOf(missing)}`);
+  private isShown(id: WriteId, seen: Bits): boolean {
+    const record = this.byId.get(id);
+    return record !== undefined && seen.has(record.index);
+  }
+
+  private rebuild(): void {
+    this.isStale = false;
+    this.shown = [];
+    this.gone = [];
+    for (const write of this.writes) if (write.outcome === 'ok') this.require(write);
   }
 
   private require({ index, okOwners, certain }: WriteRecord): void {

@@ -26,6 +26,8 @@ export interface WatchOptions {
   /** In slot order; undefined for a key that no client writes. */
   readonly ownersOf: (key: Uint8Array) => readonly string[];
   readonly ledgerOf: (key: Uint8Array) => KeyLedger | undefined;
+  /** Of an entry that cannot be read, only its place in the ring is known. */
+  readonly keyAt: (prefix: number) => Uint8Array | undefined;
   readonly blame: (invariant: Invariant, what: string) => void;
   readonly nowMs: () => number;
 }
@@ -40,13 +42,17 @@ export class ReplicaWatch implements WorldWatch {
   private readonly disks = new Map<string, Record<Table, Shelf>>();
   /** Pods whose disks are being damaged: what is gone from them is not their fault. */
   private readonly damaged = new Set<string>();
-  /** Nodes that have lost something at any time: they may not have what they acknowledged. */
+  /** Nodes whose whole disk has lost something at any time: they may not have what they acknowledged. */
   private readonly forgetful = new Set<string>();
+  /** Rows that did, by pod and key. */
+  private readonly forgotten = new Set<string>();
   private lastLossMs = Number.NEGATIVE_INFINITY;
   /** Entries that fail their checksum, by pod, table and place in the ring. */
   private readonly broken = new Set<string>();
   /** Rows that cannot be read, or replaced such a one and do not vouch yet, by pod and key, and since when. */
   private readonly doubtful = new Map<string, number>();
+  /** When they last were, of those that vouch again. */
+  private readonly lastDoubtMs = new Map<string, number>();
   private readonly wiped = new Set<string>();
 
   constructor(options: WatchOptions) {
@@ -67,7 +73,10 @@ export class ReplicaWatch implements WorldWatch {
     shelf.set(name, held);
     if (this.broken.delete(`${pod}/${table}/${at.prefix}`) && !held.isSuspect)
       this.blame('I14', `${pod} takes what replaced a damaged entry for whole`);
-    if (table === 'rows' && !held.isSuspect) this.doubtful.delete(`${pod}/${name}`);
+    if (table === 'rows' && !held.isSuspect) {
+      if (before?.isSuspect === true) this.checkWaited(pod, name);
+      this.isSure(`${pod}/${name}`);
+    }
     this.learn(at.key, before?.state, held.state, pod);
     const isOwner = this.options.ownersOf(at.key).includes(pod);
     if (isOwner !== (table === 'rows')) this.blame('I3', `${pod} keeps in ${table} what belongs elsewhere`);
@@ -89,11 +98,15 @@ export class ReplicaWatch implements WorldWatch {
       const found = new Map<string, { at: Locator; value: Uint8Array }>();
       for (const entry of store.scan(table, undefined, ENTRIES_MAX)) {
         if (entry.kind === 'found') found.set(latin1(entry.at.key), entry);
-        else this.broken.add(`${pod}/${table}/${entry.at.prefix}`);
+        else this.isBroken(pod, table, entry.at.prefix);
       }
       if (mayDiffer) {
         const fresh: Shelf = new Map();
-        for (const [name, { value }] of found) fresh.set(name, heldIn(value));
+        for (const [name, { value }] of found) {
+          const held = heldIn(value);
+          fresh.set(name, held);
+          if (table === 'rows' && held.isSuspect) this.doubt(pod, name);
+        }
         this.disksOf(pod)[table] = fresh;
         continue;
       }
@@ -119,13 +132,13 @@ export class ReplicaWatch implements WorldWatch {
   /** Whatever `damage` does to the pod's disk, it may; acknowledged writes are owed so many copies less. */
   lossy(pod: string, keys: readonly Uint8Array[], damage: () => void, isVoterStill: boolean): void {
     this.forgetDoubts(pod);
+    this.forgetful.add(pod);
     this.lose(pod, keys, damage, isVoterStill);
   }
 
   private lose(pod: string, keys: readonly Uint8Array[], damage: () => void, isVoterStill: boolean): void {
     const before = keys.map((key) => this.slots(key));
     this.damaged.add(pod);
-    this.forgetful.add(pod);
     this.lastLossMs = this.options.nowMs();
     damage();
     this.damaged.delete(pod);
@@ -138,12 +151,29 @@ export class ReplicaWatch implements WorldWatch {
   /** The whole disk is another: what was wrong with the one before does not count, what is wrong with this one is seen. */
   private forgetDoubts(pod: string): void {
     for (const place of this.broken) if (place.startsWith(`${pod}/`)) this.broken.delete(place);
-    for (const place of this.doubtful.keys()) if (place.startsWith(`${pod}/`)) this.doubtful.delete(place);
+    for (const place of this.doubtful.keys()) if (place.startsWith(`${pod}/`)) this.isSure(place);
+  }
+
+  private isBroken(pod: string, table: Table, prefix: number): void {
+    this.broken.add(`${pod}/${table}/${prefix}`);
+    const key = this.options.keyAt(prefix);
+    if (table === 'rows' && key !== undefined) this.doubt(pod, latin1(key));
+  }
+
+  private isSure(place: string): void {
+    if (this.doubtful.delete(place)) this.lastDoubtMs.set(place, this.options.nowMs());
+  }
+
+  /** From now on, if not for longer already. */
+  private doubt(pod: string, name: string): void {
+    const place = `${pod}/${name}`;
+    if (!this.doubtful.has(place)) this.doubtful.set(place, this.options.nowMs());
   }
 
   /** A row that a running pod holds can no longer be read. */
   rotted(pod: string, { key, prefix }: Locator): void {
     this.broken.add(`${pod}/rows/${prefix}`);
+    this.forgotten.add(`${pod}/${latin1(key)}`);
     this.doubtful.set(`${pod}/${latin1(key)}`, this.options.nowMs());
     this.lose(pod, [key], () => this.shelf(pod, 'rows').delete(latin1(key)), false);
   }
@@ -158,9 +188,17 @@ export class ReplicaWatch implements WorldWatch {
     return (this.doubtful.get(`${pod}/${latin1(key)}`) ?? Number.POSITIVE_INFINITY) <= sinceMs;
   }
 
-  /** Some disk has lost something. */
+  /** Whether some owner's row was unable to vouch at some time since. */
+  isInDoubtSince(key: Uint8Array, sinceMs: number): boolean {
+    return this.options.ownersOf(key).some((owner) => {
+      const place = `${owner}/${latin1(key)}`;
+      return this.doubtful.has(place) || (this.lastDoubtMs.get(place) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
+    });
+  }
+
+  /** Some disk has lost something: what a session has seen may be gone. */
   get hasForgotten(): boolean {
-    return this.forgetful.size > 0;
+    return this.forgetful.size + this.forgotten.size > 0;
   }
 
   /** Fallbacks that hold the key. */
@@ -276,12 +314,16 @@ export class ReplicaWatch implements WorldWatch {
   private discharged(pod: string, key: Uint8Array, hint: Held, slots: number): void {
     if (slots === 0) return;
     this.options.ownersOf(key).forEach((owner, slot) => {
-      if ((slots & (1 << slot)) === 0 || this.forgetful.has(owner)) return;
+      if ((slots & (1 << slot)) === 0 || this.hasLost(owner, key)) return;
       const row = this.disks.get(owner)?.rows.get(latin1(key));
       if (row === undefined || !isCovered(hint.state, row.state)) {
         this.blame('I7', `${pod} dropped a hint that ${owner} does not have`);
       }
     });
+  }
+
+  private hasLost(owner: string, key: Uint8Array): boolean {
+    return this.forgetful.has(owner) || this.forgotten.has(`${owner}/${latin1(key)}`);
   }
 
   /** Law 6: what was seen stays seen, and a write goes only when something that saw it has come. */
@@ -313,6 +355,17 @@ export class ReplicaWatch implements WorldWatch {
           this.blame('I14', `${pod} vouches again without ${write.name}, which ${owner} has`);
       }
     }
+  }
+
+  /**
+   * What made the row whole was read when nothing could be counted any more that it had acknowledged before its damage: no
+   * earlier than the longest deadline after it, less what clocks drift.
+   */
+  private checkWaited(pod: string, name: string): void {
+    const sinceMs = this.doubtful.get(`${pod}/${name}`);
+    const waitedMs = this.options.nowMs() - (sinceMs ?? Number.NEGATIVE_INFINITY);
+    if (waitedMs < 0.99 * TIMEOUT_MS_MAX)
+      this.blame('I14', `${pod} vouches again ${Math.round(waitedMs)} ms after its row was damaged`);
   }
 
   private learn(key: Uint8Array, before: KeyState | undefined, state: KeyState, pod: string): void {

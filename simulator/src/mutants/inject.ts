@@ -6,15 +6,18 @@ import { MUTANTS } from './mutants.ts';
 const wanted = process.env['CIRCLET_MUTANT'];
 const mutant = MUTANTS.find(({ name }) => name === wanted);
 if (mutant === undefined) throw new Error(`there is no mutant "${wanted}"`);
-const edits = new Map<string, { readonly from: string; readonly to: string }>();
-for (const edit of [mutant, mutant.and ?? []].flat())
-  edits.set(new URL(`../../../${edit.file}`, import.meta.url).href, edit);
+const edits = [mutant, mutant.and ?? []]
+  .flat()
+  .map((edit) => ({ ...edit, url: new URL(`../../../${edit.file}`, import.meta.url).href }));
 
 registerHooks({
   load: (url, context, next) => {
-    const edit = edits.get(url);
-    if (edit === undefined) return next(url, context);
-    const source = readFileSync(new URL(url), 'utf8').replace(edit.from, () => edit.to);
+    const its = edits.filter((edit) => edit.url === url);
+    if (its.length === 0) return next(url, context);
+    const source = its.reduce(
+      (text, { from, to }) => text.replace(from, () => to),
+      readFileSync(new URL(url), 'utf8'),
+    );
     return { format: 'module-typescript', source, shortCircuit: true };
   },
 });

@@ -22,31 +22,49 @@ const wanted = MUTANTS.filter(({ name }) => positionals.length === 0 || position
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
-async function tryOn({ name }: Mutant): Promise<Trial> {
-  const args = ['--max-semi-space-size=32', '--import', here('inject.ts'), here('trial.ts'), String(seconds)];
-  const env = { ...process.env, CIRCLET_MUTANT: name };
-  const { stdout } = await promisify(execFile)(process.execPath, args, { env, maxBuffer: 2 ** 26 });
+async function trialOf(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<Trial> {
+  const all = ['--max-semi-space-size=32', ...args];
+  const { stdout } = await promisify(execFile)(process.execPath, all, { env, maxBuffer: 2 ** 26 });
   return JSON.parse(stdout) as Trial;
 }
 
-const trials: { readonly mutant: Mutant; readonly trial: Trial }[] = [];
+const tryOn = ({ name }: Mutant) =>
+  trialOf(['--import', here('inject.ts'), here('trial.ts'), String(seconds)], {
+    ...process.env,
+    CIRCLET_MUTANT: name,
+  });
+
+/** Whether the seed ends badly with the product as it is: then it says nothing of the mutant. */
+async function failsAnyway(seed: number): Promise<boolean> {
+  return (await trialOf([here('trial.ts'), '--seed', String(seed)])).violation !== undefined;
+}
+
+interface Tried {
+  readonly mutant: Mutant;
+  readonly trial: Trial;
+  readonly isFound: boolean;
+}
+
+const trials: Tried[] = [];
 const waiting = [...wanted];
 async function worker(): Promise<void> {
   for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
     const trial = await tryOn(mutant);
-    trials.push({ mutant, trial });
+    const isSpoilt = trial.violation !== undefined && (await failsAnyway(trial.seed));
+    const tried = { mutant, trial, isFound: trial.violation !== undefined && !isSpoilt };
+    trials.push(tried);
     const cost = `${trial.seeds} seeds, ${trial.cpuSeconds.toFixed(1)} s`;
-    const { violation } = trial;
-    const by =
-      violation === undefined
-        ? `NOT FOUND (${mutant.breaks})`
-        : `${violation.invariant.padEnd(8)} ${violation.what.slice(0, 90)}`;
-    say(`${mutant.name.padEnd(30)} ${cost.padEnd(20)} ${by}`);
+    const verdict = isSpoilt ? `DOES NOT COUNT: seed ${trial.seed} fails without it too` : verdictOn(tried);
+    say(`${mutant.name.padEnd(30)} ${cost.padEnd(20)} ${verdict}`);
   }
+}
+function verdictOn({ mutant, trial: { violation } }: Tried): string {
+  if (violation === undefined) return `NOT FOUND (${mutant.breaks})`;
+  return `${violation.invariant.padEnd(8)} ${violation.what.slice(0, 90)}`;
 }
 await Promise.all(Array.from({ length: jobs }, worker));
 
-const found = trials.filter(({ trial }) => trial.violation !== undefined);
+const found = trials.filter(({ isFound }) => isFound);
 const sorted = found.map(({ trial }) => trial.cpuSeconds).toSorted((a, b) => a - b);
 const median = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 say(

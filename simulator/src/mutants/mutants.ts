@@ -391,6 +391,13 @@ export const MUTANTS: readonly Mutant[] = [
     to: '      const heals = isSuspect && inTime;',
   },
   {
+    name: 'heals-without-waiting',
+    breaks: 'I14: a suspect row vouches while what it had acknowledged may still be counted',
+    file: REPLICA,
+    from: 'othersReadMs !== undefined && othersReadMs > since.monoMs + TIMEOUT_MS_MAX + CLOCK_ERROR_MS;',
+    to: 'othersReadMs !== undefined;',
+  },
+  {
     name: 'read-context-covers-less',
     breaks: 'I4: what a client replaces stays beside its write',
     file: READ,

@@ -78,6 +78,7 @@ const DEADLINE_SLACK_MS = 12_000;
 /** The clients of a plan: they do its steps, hold contexts, and check all that they are told. */
 export class Clients {
   operations = 0;
+  /** Operations that did what was asked, each once: a repeat of what was answered is none. */
   succeeded = 0;
   readonly answered: Record<string, number> = {};
   private underWay = 0;
@@ -191,6 +192,7 @@ export class Clients {
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
         this.count('invalid_context');
+        this.succeeded++;
       }
     }
     this.end(operation);
@@ -363,7 +365,7 @@ export class Clients {
     const isRepeat = attempt >= REPEAT;
     const atMs = call.answeredMs ?? this.options.story.world.nowMs;
     if (answer?.kind === 'written' || answer?.kind === 'read') {
-      this.succeeded++;
+      if (!isRepeat) this.succeeded++;
       this.acknowledged(write, call, atMs);
       const held =
         answer.kind === 'written'
@@ -393,8 +395,8 @@ export class Clients {
   }
 
   /** A delete that found nothing: R owners said so. */
-  private foundNothing({ key, record, claims }: WriteUnderWay): void {
-    this.succeeded++;
+  private foundNothing({ key, record, claims, attempt }: WriteUnderWay): void {
+    if (attempt < REPEAT) this.succeeded++;
     const there = key.ledger.certainlyLive(claims.absent, record);
     if (there !== undefined)
       this.options.blame('I6', `${key.name}: ${record.name} found nothing, and ${there} is there`);

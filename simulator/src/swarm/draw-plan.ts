@@ -92,12 +92,18 @@ function drawHabits(draw: Draw, shape: Shape): Habits {
   };
 }
 
+/** Fewer show nothing. */
+const OPERATIONS_MIN = 30;
+
 function drawClients(draw: Draw, shape: Shape, habits: Habits): ClientStep[] {
   const steps: ClientStep[] = [];
+  const perMs = Math.max(habits.perSecond / 1000, (2 * OPERATIONS_MIN) / habits.busyMs);
   let id = 0;
   for (let atMs = 0; ; ) {
-    atMs += draw.waitMs(habits.perSecond / 1000);
-    if (atMs >= habits.busyMs) return steps;
+    atMs += draw.waitMs(perMs);
+    if (atMs >= habits.busyMs && steps.length >= OPERATIONS_MIN) return steps;
+    // Whoever is that short of luck starts over.
+    if (atMs >= habits.busyMs) atMs = 0;
     // Sometimes many come at once, as the operations of a batch do, and one coordinator has too much to do.
     const burst = draw.chance(0.005) ? draw.between(5, 40) : 1;
     const first = drawClient(draw, shape, habits, atMs, id++);
@@ -253,7 +259,7 @@ function drawFault(draw: Draw, shape: Shape, fault: FaultName, busyMs: number): 
     case 'partition':
       return drawPartition(draw, everyone);
     case 'clog':
-      return { fault, from: draw.pick(everyone), to: draw.pick(everyone) };
+      return drawClog(draw, everyone);
     case 'busFreeze':
     case 'busDeath':
       return { fault };
@@ -282,6 +288,11 @@ function drawFault(draw: Draw, shape: Shape, fault: FaultName, busyMs: number): 
     default:
       return unreachable(fault);
   }
+}
+
+function drawClog(draw: Draw, everyone: readonly string[]): Fault {
+  const from = draw.pick(everyone);
+  return { fault: 'clog', from, to: draw.pick(everyone.filter((pod) => pod !== from)) };
 }
 
 /** One alone, two halves, or two sides between which others still reach both: all coordinators and one owner, say. */

@@ -29,6 +29,8 @@ export class Faults {
   private readonly storms: Weather[] = [];
   private readonly backups = new Map<FaultStep, Disk>();
   private readonly full = new Set<string>();
+  /** Pods that get little CPU, and how much later each turn of theirs comes: in the next life too. */
+  private readonly slowed = new Map<string, number>();
   private readonly disturbedMs = new Map<string, number>();
   /** Faults under way, and when the last one began or ended: a pod that has been dead for long is none. */
   private restless = 0;
@@ -107,7 +109,9 @@ export class Faults {
     if (step.fault === 'wipe') return !this.gone.has(step.pod) && this.gone.size < 1;
     if (step.fault === 'restore') return !this.gone.has(step.pod) && this.backups.has(step);
     if (step.fault === 'flipLog' || step.fault === 'flipRow') return !this.gone.has(step.pod);
-    return true;
+    if (step.fault === 'slow' || step.fault === 'freeze' || step.fault === 'clockStep')
+      return this.world.isRunning(step.pod);
+    return step.fault !== 'clog' || step.from !== step.to;
   }
 
   /** Begins a fault; what ends it. */
@@ -120,10 +124,9 @@ export class Faults {
         return this.down(step, step.pod, () => world.stop(step.pod));
       case 'crashInTurn':
         world.crashOn(step.pod, { kind: step.on }, step.point);
-        return this.mayDie(step, step.pod, () => world.forgetCrash(step.pod));
+        return this.mayDie(step, step.pod, () => !world.forgetCrash(step.pod));
       case 'writeError':
-        world.failCommit(step.pod, step.kept ? 'kept' : 'lost');
-        return this.mayDie(step, step.pod, () => world.failCommit(step.pod, undefined));
+        return this.mayDie(step, step.pod, world.failCommit(step.pod, step.kept ? 'kept' : 'lost'));
       case 'freeze':
         return this.freeze(step, step.pod);
       case 'slow':
@@ -175,14 +178,14 @@ export class Faults {
     return this.once(pod, () => this.ensureUp(pod));
   }
 
-  /** It will die, or not, at a moment of its own choice. */
-  private mayDie(step: FaultStep, pod: string, disarm: () => void): () => void {
+  /** It will die, or not, at a moment of its own choice; `disarm` says whether that has come. */
+  private mayDie(step: FaultStep, pod: string, disarm: () => boolean): () => void {
     const deaths = this.world.deathsOf(pod);
     this.disturb(pod);
     return () => {
-      disarm();
+      const hasCome = disarm();
       this.disturb(pod);
-      if (this.world.deathsOf(pod) > deaths) this.count(step);
+      if (hasCome && this.world.deathsOf(pod) > deaths) this.count(step);
       this.ensureUp(pod);
     };
   }
@@ -192,11 +195,12 @@ export class Faults {
     this.world.start(pod);
     this.disturb(pod);
     if (this.full.has(pod)) this.world.fill(pod, true);
+    this.world.slow(pod, this.slowed.get(pod) ?? 0);
   }
 
   private freeze(step: FaultStep, pod: string): () => void {
-    if (this.world.isRunning(pod)) this.count(step);
     this.world.freeze(pod);
+    this.count(step);
     this.disturb(pod);
     return this.once(`freeze ${pod}`, () => {
       this.world.thaw(pod);
@@ -205,10 +209,12 @@ export class Faults {
   }
 
   private slow(step: FaultStep, pod: string, turnMs: number): () => void {
+    this.slowed.set(pod, turnMs);
     this.world.slow(pod, turnMs);
     this.disturb(pod);
     this.count(step);
     return this.once(`slow ${pod}`, () => {
+      this.slowed.delete(pod);
       this.world.slow(pod, 0);
       // A turn that was put off before comes as late as it was to.
       this.disturb(pod, turnMs);
@@ -216,18 +222,20 @@ export class Faults {
   }
 
   private partition(step: FaultStep & { readonly fault: 'partition' }): () => void {
-    this.count(step);
     const links = step.left.flatMap((a) =>
-      step.right.flatMap(
-        (b) =>
-          (step.oneWay
-            ? [[a, b]]
-            : [
-                [a, b],
-                [b, a],
-              ]) as [string, string][],
-      ),
+      step.right
+        .filter((b) => b !== a)
+        .flatMap(
+          (b) =>
+            (step.oneWay
+              ? [[a, b]]
+              : [
+                  [a, b],
+                  [b, a],
+                ]) as [string, string][],
+        ),
     );
+    if (links.length > 0) this.count(step);
     const ends = links.map(([from, to]) => {
       this.world.cutOneWay(from, to);
       return this.once(`cut ${from}>${to}`, () => this.world.bus.mend(from, to));
@@ -323,7 +331,7 @@ export class Faults {
       this.gone.add(pod);
       this.watch.isWiped(pod);
     }
-    if (step.fault === 'flipRow') this.hasDamage = true;
+    if (step.fault === 'flipRow' && isDone) this.hasDamage = true;
     return back;
   }
 

@@ -16,9 +16,19 @@ export interface FinaleOptions {
   readonly blame: (invariant: Invariant, what: string) => void;
 }
 
+/** How often everything is looked at. */
+const POLL_MS = 50;
+/** Connections are made anew, and what pods believe of each other is corrected, in seconds. */
+const SERVING_MS_MAX = 60_000;
 /** A timeout of a minute, three retries, and what waited behind them. */
 const CALLS_MS_MAX = 900_000;
 const DRAIN_MS_MAX = 180_000;
+/** A read repairs until a second after its answer. */
+const REPAIR_MS = 1_500;
+/** A pod whose disk was full has seen by then that there is room. */
+const FULL_MS = 10_000;
+/** One read of all owners makes them equal; the first may fail, or meet what a client has left under way. */
+const READS_MAX = 6;
 const SET_BYTES_MAX = 1_000_000;
 
 /**
@@ -33,53 +43,77 @@ export class Finale {
     this.options = options;
   }
 
-  /** Virtual milliseconds until all owners were equal. */
+  /** Virtual milliseconds from the end of all faults until everybody served, nobody waited, and all owners were equal. */
   play(): number {
     const { story, faults, keys } = this.options;
     const { world } = story;
     const startMs = world.nowMs;
     faults.restartAll();
-    world.run(6_000);
-    // Every call ends, and so do its repeats.
-    if (world.until(() => this.options.clients.isIdle, CALLS_MS_MAX) === undefined)
-      this.options.blame('liveness', 'clients are still waiting, long after all faults');
-    this.serves();
-    this.drains();
-    for (const key of keys) this.readAll(key);
-    if (faults.hasDamage) {
-      // One read heals a damaged row, and the next one brings what only that row had to the others.
-      story.untilHealable();
-      for (const key of [...keys, ...keys]) this.readAll(key);
+    this.settle();
+    for (const key of keys) this.converge(key);
+    let convergedMs = world.nowMs - startMs;
+    world.run(REPAIR_MS);
+    // The last repair of a client's own read may have reached some owners only since.
+    const undone = keys.filter(({ key }) => !this.isEqual(key));
+    if (undone.length > 0) {
+      for (const key of undone) this.converge(key);
+      convergedMs = world.nowMs - startMs;
+      world.run(REPAIR_MS);
     }
-    world.run(1_500);
-    const convergedMs = world.nowMs - startMs;
+    if (keys.some(({ key }) => this.readable(key).length < this.healthy(key).length)) this.heal();
     for (const key of keys) this.conclude(key);
     this.ownsOnly();
     return convergedMs;
+  }
+
+  /** Everybody serves, every call and its repeats have ended, and every hint is home: all of it at the same time. */
+  private settle(): void {
+    const { clients, blame } = this.options;
+    this.serves();
+    if (!this.poll(() => clients.isIdle, CALLS_MS_MAX))
+      blame('liveness', 'clients are still waiting, long after all faults');
+    this.drains();
+    // Somebody may have been thought of as he was before.
+    this.serves();
+  }
+
+  /** Looks every so often, and says whether it came to be. */
+  private poll(holds: () => boolean, forMs: number): boolean {
+    const { world } = this.options.story;
+    const endMs = world.nowMs + forMs;
+    while (!holds()) {
+      if (world.nowMs >= endMs) return false;
+      world.run(POLL_MS);
+    }
+    return true;
   }
 
   private serves(): void {
     const { story, faults, blame } = this.options;
     const { world } = story;
     const expected = world.storage.length - faults.gone.size;
-    for (const via of world.coordinators) {
-      const usable = () => world.usable(via).length;
-      if (world.until(() => usable() === expected, 60_000) === undefined)
-        blame('liveness', `${via} can use ${usable()} of ${expected} storage pods, long after all faults`);
-    }
+    const lacking = () => world.coordinators.find((via) => world.usable(via).length !== expected);
+    if (this.poll(() => lacking() === undefined, SERVING_MS_MAX)) return;
+    const via = lacking() ?? '';
+    blame(
+      'liveness',
+      `${via} can use ${world.usable(via).length} of ${expected} storage pods, long after all faults`,
+    );
   }
 
   private drains(): void {
     const { story, watch, faults, blame } = this.options;
     const healthy = new Set(story.world.storage.filter((node) => !faults.gone.has(node)));
     const owed = () => watch.hintsOwedTo(healthy);
-    // Counted anew each time: often enough is every tenth of a second.
-    let isDrained = owed() === 0;
-    for (let waitedMs = 0; !isDrained && waitedMs < DRAIN_MS_MAX; waitedMs += 100) {
-      story.world.run(100);
-      isDrained = owed() === 0;
+    if (!this.poll(() => owed() === 0, DRAIN_MS_MAX)) blame('I7', `${owed()} hints were never delivered`);
+  }
+
+  /** Reads the key until its owners are equal; what is left unequal is blamed at the end. */
+  private converge(key: PlanKey): void {
+    for (let reads = 0; reads < READS_MAX; reads++) {
+      this.readAll(key);
+      if (this.poll(() => this.isEqual(key.key), REPAIR_MS)) return;
     }
-    if (!isDrained) blame('I7', `${owed()} hints were never delivered`);
   }
 
   /** Reads until everybody who can vouch has. A read that fails repairs what it failed for, even where nobody can. */
@@ -88,9 +122,28 @@ export class Finale {
     for (let tries = 0; tries < 3; tries++) {
       const r = Math.max(1, this.readable(key).length);
       const { kind } = story.answer(story.get('p', { key, r, sloppy: false }));
-      story.world.run(kind === 'read' ? 50 : 2_000);
       if (kind === 'read') return;
+      story.world.run(2_000);
     }
+  }
+
+  private isEqual(key: PlanKey['key']): boolean {
+    const { watch } = this.options;
+    const [first, ...others] = this.readable(key).map((owner) => watch.rowOf(owner, key));
+    return others.every((row) =>
+      row === undefined || first === undefined ? row === first : equalBytes(row, first),
+    );
+  }
+
+  /** The wait begins with what replaces a damaged row, and a disk that was full to the last takes nothing for a while. */
+  private heal(): void {
+    const { story, keys } = this.options;
+    story.world.run(FULL_MS);
+    for (const key of keys) this.readAll(key);
+    story.untilHealable();
+    // One read heals a damaged row, and the next one brings what only that row had to the others.
+    for (const key of [...keys, ...keys]) this.readAll(key);
+    story.world.run(REPAIR_MS);
   }
 
   private healthy(key: PlanKey['key']): readonly string[] {
@@ -123,12 +176,7 @@ export class Finale {
     if (readable.length < this.healthy(key).length && faults.gone.size === 0)
       blame('I14', `${name}: a damaged row does not vouch again`);
     if (readable.length === 0) return;
-    const rows = readable.map((owner) => watch.rowOf(owner, key));
-    const [first] = rows;
-    const isEqual = rows.every((row) =>
-      row === undefined || first === undefined ? row === first : equalBytes(row, first),
-    );
-    if (!isEqual) blame('I3', `${name}: its owners differ`);
+    if (!this.isEqual(key)) blame('I3', `${name}: its owners differ`);
     this.readsWhatIsThere({ key, name, readable: readable.length }, siblings.length);
   }
 

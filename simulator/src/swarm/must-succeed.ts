@@ -24,9 +24,11 @@ export function mustSucceed(of: {
   readonly call: Call;
 }): boolean {
   const { plan, story, faults, watch, key, step, call } = of;
-  if (!isShortOfReplicas(call) || step.quorum.timeoutMs < 1_000 || plan.shape.hintKeysMax < 1_000)
+  const enoughMs = plan.network.hopMs <= 1 ? 200 : 1_000;
+  if (!isShortOfReplicas(call) || step.quorum.timeoutMs < enoughMs || plan.shape.hintKeysMax < 1_000)
     return false;
-  if (watch.hasForgotten || faults.gone.size > 0 || !faults.isCalmSince(call.askedMs)) return false;
+  if (faults.gone.size > 0 || !faults.isCalmSince(call.askedMs)) return false;
+  if (watch.isInDoubtSince(key.key, call.askedMs)) return false;
   const isUp = (pod: string) =>
     story.world.isRunning(pod) && !faults.isDisturbedSince(pod, call.askedMs - SETTLED_MS);
   if (!isUp(call.coordinator)) return false;
@@ -44,10 +46,12 @@ export function mustSucceed(of: {
   return canWrite && (!readsFirst || canRead);
 }
 
-function isQuiet({ story, faults, call }: Parameters<typeof mustSucceed>[0]): boolean {
+function isQuiet({ story, faults, watch, call }: Parameters<typeof mustSucceed>[0]): boolean {
   const sinceMs = call.askedMs - DRAINED_MS;
   return (
-    faults.isCalmSince(sinceMs) && !story.world.storage.some((pod) => faults.isDisturbedSince(pod, sinceMs))
+    !watch.hasForgotten &&
+    faults.isCalmSince(sinceMs) &&
+    !story.world.storage.some((pod) => faults.isDisturbedSince(pod, sinceMs))
   );
 }
 

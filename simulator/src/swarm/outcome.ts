@@ -18,4 +18,6 @@ export interface Outcome {
   readonly virtualMs: number;
   /** From the end of all faults until every owner had what every other had, virtual milliseconds. */
   readonly convergedMs: number;
+  /** Acknowledged writes that are not there at the end, and only writes of unknown outcome say why. */
+  readonly excusedByUnknown: number;
 }
