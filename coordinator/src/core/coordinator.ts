@@ -246,9 +246,9 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
 
   /** A condition is checked, and a delete without context decided, on what the coordinator reads: at the first attempt. */
   private readThenWrite(request: WriteRequest, deadlineMs: number): void {
-    const { quorum, write, context } = request;
+    const { quorum } = request;
     // A delete that names nothing replaces what R owners know, or it would be acknowledged and spare what it was meant for.
-    const isFirm = write.deleted && context === undefined;
+    const isFirm = request.write.deleted && request.context === undefined;
     const firm = isFirm ? { ...quorum, rIsFirm: true, pr: Math.max(quorum.pr, quorum.r) } : quorum;
     this.read({ ...request, quorum: firm }, undefined, deadlineMs, (result) => {
       if (result.kind === 'failed') {
