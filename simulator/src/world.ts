@@ -286,12 +286,6 @@ export class World {
     return wasPlanned;
   }
 
-  /** Crashes that were planned and have not come about will not. */
-  forgetCrashes(): void {
-    this.crashPlans.clear();
-    for (const pod of this.pods.values()) pod.crash = undefined;
-  }
-
   restart(id: string, skew?: ClockSkew): void {
     const pod = this.pod(id);
     if (pod.process?.isDead === false) this.crash(id);
