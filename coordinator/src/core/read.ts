@@ -50,7 +50,7 @@ interface Contact {
   wants: 'digest' | 'state';
   /** Requests to it without an answer yet. */
   open: number;
-  /** Requests that were given up on: until the deadline an answer may come. No other is made while there are any. */
+  /** Requests that were given up on, and not made again: until the deadline an answer may come. */
   late: number;
   askedMs: number;
   failed: boolean;
@@ -268,6 +268,8 @@ export class ReadOperation implements Operation {
     if (contact.askedAgain || view.heardMs <= askedMs || !view.isUsable(desk.nowMs) || !desk.mayHedge())
       return;
     contact.askedAgain = true;
+    // Whichever of the two answers comes first settles it: nobody waits for the other.
+    contact.late = 0;
     this.ask(desk, node, wants);
   }
 

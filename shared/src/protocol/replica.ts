@@ -87,7 +87,10 @@ export const found = struct({
   id: varint,
   /** `holder`: a fallback that holds the key as a hint. `stranger`: not an owner and holds nothing: counts for nothing. */
   as: word('owner', 'holder', 'stranger'),
-  /** `suspect`: the row failed its checksum or is not whole: counts for nothing, and wants repair. */
+  /**
+   * `suspect`: the row failed its checksum or is not whole: counts for nothing, and wants repair. What replaced it is shown
+   * with it, digest or state as was asked, for others to be repaired from.
+   */
   what: word('absent', 'digest', 'state', 'suspect'),
   digest,
   /** Bit i: the i-th sibling is known to be sole. Siblings from the 33rd on are not marked. */
@@ -130,6 +133,6 @@ export type Found = Infer<typeof found>;
 export type Refused = Infer<typeof refused>;
 export type RefusalReason = Refused['reason'];
 
-/** No digest: the row is absent or suspect. */
+/** No digest: the row is absent, or cannot be read at all. */
 export const NO_DIGEST = '\0'.repeat(16);
 export const NO_STATE = new Uint8Array(0);
