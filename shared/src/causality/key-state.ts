@@ -48,6 +48,11 @@ export function idsOf(ids: readonly WriteId[]): WriteIds {
 
 export const emptyState: KeyState = { siblings: [], history: emptyHistory, closed: [] };
 
+/** Whether it says as much as no state at all. */
+export function isEmptyState({ siblings, history, closed }: KeyState): boolean {
+  return siblings.length === 0 && history.actors.length === 0 && closed.length === 0;
+}
+
 export interface Merged {
   readonly state: KeyState;
   /**

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { covers } from '@circlet/shared/causality/history.ts';
-import { type KeyState, merge } from '@circlet/shared/causality/key-state.ts';
+import { isEmptyState, type KeyState, merge } from '@circlet/shared/causality/key-state.ts';
 import { TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
 import { latin1 } from '@circlet/shared/codec/bytes.ts';
 import { decodeRow, stateOf } from '@circlet/storage/core/row.ts';
@@ -65,7 +65,7 @@ export class ReplicaWatch implements WorldWatch {
     const before = shelf.get(name);
     if (value === undefined) {
       shelf.delete(name);
-      if (table === 'rows') this.blame('I8', `${pod} removed a row`);
+      if (table === 'rows') this.vacated(pod, at.key, before);
       else if (before !== undefined) this.discharged(pod, at.key, before, before.owed);
       return;
     }
@@ -309,6 +309,17 @@ export class ReplicaWatch implements WorldWatch {
   }
 
   // ---- what may never happen ----
+
+  /** Only what stood for a damaged row may go, when it was healed and there is nothing that it could hold (law 6). */
+  private vacated(pod: string, key: Uint8Array, before: Held | undefined): void {
+    if (before?.isSuspect !== true || !isEmptyState(before.state)) {
+      this.blame('I8', `${pod} removed a row`);
+      return;
+    }
+    this.checkWaited(pod, latin1(key));
+    this.checkHealed(pod, key, before.state);
+    this.isSure(`${pod}/${latin1(key)}`);
+  }
 
   /** The hint for these slots is gone: their owners must have all that was in it (I7). */
   private discharged(pod: string, key: Uint8Array, hint: Held, slots: number): void {

@@ -156,6 +156,28 @@ describe('a damaged row that was repaired', () => {
     expect(call.tookMs).toBeLessThan(100);
   });
 
+  // Found by the simulator (seed 5006 of 4d1fa20): a row that said nothing was left, and differed from none for ever.
+  it('is gone when it is whole and nobody has anything: its owners are equal', () => {
+    const story = new Story({ seed: 9, storage: 3 });
+    const { world, A, B, C } = story;
+    const lost = world.tap({ to: [B, C], kind: 'merge', times: 2 }, 'drop');
+    story.written(story.put('p', 'V', { w: 1 }));
+    world.until(() => lost.seen === 2, 1_000);
+    lost.stop();
+    world.run(6_000);
+    story.damage(A);
+    for (let i = 0; i < 2; i++) {
+      story.answer(story.get('q', { r: 3 }));
+      story.settle();
+      expect([story.isSuspect(A), story.holds(A)]).toEqual([true, []]);
+    }
+    story.untilHealable();
+    story.answer(story.get('q', { r: 3 }));
+    story.settle();
+    expect([story.row(A), story.row(B), story.row(C)]).toEqual([undefined, undefined, undefined]);
+    expect(story.found(story.get('q', { r: 3, sloppy: false }))).toMatchObject({ values: [], tombstones: 0 });
+  });
+
   // B and C may each have what A and the other lack. Without C nobody can tell what A has lost.
   it('does not vouch while another owner is away: values are answered in sloppy mode, nothing else is, until it is back', () => {
     const story = new Story({ seed: 5, storage: 3 });

@@ -15,7 +15,8 @@ export function drawPlan(seed: number): Plan {
   const habits = drawHabits(draw, shape);
   const faults = drawFaults(draw, shape, habits.busyMs);
   const clients = drawClients(draw, shape, habits);
-  const steps = [...clients, ...faults].toSorted((a, b) => a.atMs - b.atMs);
+  const encore = drawEncore(new Draw(seed ^ 0xe2c02e), shape, habits, clients.length);
+  const steps = [...clients, ...faults, ...encore].toSorted((a, b) => a.atMs - b.atMs);
   return { seed, shape, network: drawNetwork(draw), steps, busyMs: habits.busyMs };
 }
 
@@ -94,6 +95,8 @@ function drawHabits(draw: Draw, shape: Shape): Habits {
 
 /** Fewer show nothing. */
 const OPERATIONS_MIN = 30;
+/** Pods find each other again within a second or two. */
+const ENCORE_MS = 2_500;
 
 function drawClients(draw: Draw, shape: Shape, habits: Habits): ClientStep[] {
   const steps: ClientStep[] = [];
@@ -116,6 +119,13 @@ function drawClients(draw: Draw, shape: Shape, habits: Habits): ClientStep[] {
       });
     }
   }
+}
+
+/** Clients go on for a moment when all faults are over: one that lasts as long as a run would show nothing else. */
+function drawEncore(draw: Draw, shape: Shape, habits: Habits, before: number): ClientStep[] {
+  return Array.from({ length: Math.max(OPERATIONS_MIN / 3, Math.ceil(before / 10)) }, (_, i) =>
+    drawClient(draw, shape, habits, habits.busyMs + ENCORE_MS * (1 + draw.share()), before + i),
+  );
 }
 
 function drawClient(draw: Draw, shape: Shape, habits: Habits, atMs: number, id: number): ClientStep {
@@ -194,7 +204,9 @@ function drawFaults(draw: Draw, shape: Shape, busyMs: number): FaultStep[] {
   const density = draw.pick([0.1, 0.4, 1, 1.3]);
   // Some outages last for minutes.
   const patience = draw.pick([1, 1, 1, 5]);
-  const chosen = names.filter((name) => draw.chance(FAULTS[name].has * density));
+  const drawn = names.filter((name) => draw.chance(FAULTS[name].has * density));
+  // Nobody replaces a wiped pod yet: of one of two copies, nothing strict would ever succeed again.
+  const chosen = drawn.filter((name) => name !== 'wipe' || shape.replicas >= 3);
   // Something goes wrong in every seed.
   const sure = ['crash', 'freeze', 'partition', 'stop'] as const;
   const kinds = chosen.some((name) => sure.some((one) => one === name))

@@ -12,7 +12,7 @@ export interface Plan {
   readonly network: Network;
   /** In the order of their times. */
   readonly steps: readonly Step[];
-  /** When the last step is over and everything is healed, virtual milliseconds. */
+  /** When the last fault is over, virtual milliseconds; clients go on a little longer. */
   readonly busyMs: number;
 }
 

@@ -152,8 +152,8 @@ class Run {
     faults.prepare(startMs);
     this.playFrom(0, startMs, world, clients, faults);
     try {
-      world.run(this.plan.busyMs + 1);
-      this.tell('all faults are over');
+      world.time.at(startMs + this.plan.busyMs, () => this.tell('all faults are over'));
+      world.run(Math.max(this.plan.busyMs, this.plan.steps.at(-1)?.atMs ?? 0) + 1);
       const finale = new Finale({
         story,
         watch,

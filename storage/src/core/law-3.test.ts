@@ -156,6 +156,10 @@ class World {
     const since = isCorrupt || replica.before === undefined ? undefined : replica.row.suspectSince;
     const isHealed = heals && since?.boot === replica.boot;
     const result = replica.merge(state, this.sole, heals ? Number.POSITIVE_INFINITY : undefined);
+    if (result.kind === 'vacant') {
+      if (isCorrupt || (since !== undefined && !isHealed)) this.troubles.push('a suspect row is gone');
+      return;
+    }
     if (result.kind !== 'merged') this.troubles.push(`a merge was ${result.kind}`);
     else if (result.doubleDots > 0) this.troubles.push('a merge met a dot under two writes');
     const isSuspect = (isCorrupt || since !== undefined) && !isHealed;

@@ -107,7 +107,8 @@ export class Replica {
   merge(state: KeyState, sole: Iterable<WriteId> = [], othersReadMs?: number): MergeResult {
     const part = { state, requires: [] };
     const result = mergeInto(this.before, part, [...sole], othersReadMs, this.minter, OWNER);
-    if (result.kind === 'merged' && result.row !== undefined) this.bytes = encodeRow(result.row);
+    if (result.kind === 'vacant') this.bytes = undefined;
+    else if (result.kind === 'merged' && result.row !== undefined) this.bytes = encodeRow(result.row);
     return result;
   }
 }

@@ -487,6 +487,17 @@ describe('a suspect row', () => {
     expect(isSuspect(a)).toBe(false);
   });
 
+  it('is no row at all when it is healed and nobody has anything; until then it is one', () => {
+    const { a } = suspect();
+    expect(a.merge(emptyState, [], Number.POSITIVE_INFINITY)).toHaveProperty('row');
+    expect([isSuspect(a), writes(a.state)]).toEqual([true, []]);
+    expect(a.merge(emptyState)).not.toHaveProperty('row');
+    expect(a.merge(emptyState, [], Number.POSITIVE_INFINITY)).toEqual({ kind: 'vacant' });
+    expect(a.merge(emptyState)).toEqual({ kind: 'vacant' });
+    a.merge(emptyState);
+    expect(a.before).toBeUndefined();
+  });
+
   it('is written even when the merge brings nothing new but the healing', () => {
     const { a, b } = suspect();
     a.merge(b.state);

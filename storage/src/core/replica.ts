@@ -6,6 +6,7 @@ import {
   findWrite,
   idsOf,
   isAmong,
+  isEmptyState,
   type KeyState,
   merge,
   type Sibling,
@@ -144,7 +145,10 @@ function mint(
 }
 
 export type MergeResult =
+  /** The row to store; undefined when nothing changed. */
   | { readonly kind: 'merged'; readonly row?: Row; readonly doubleDots: number }
+  /** What stood for a damaged row was healed, and nobody has anything: there is no row. */
+  | { readonly kind: 'vacant' }
   /** The part needs others that have not arrived. */
   | { readonly kind: 'incomplete' }
   /** More attempts at one write than there can be: a row with them could be written, and never read again. */
@@ -174,10 +178,12 @@ export function mergeInto(
   if (merged.state.siblings.some(({ dots }) => dots.length > DOTS_PER_WRITE_MAX)) {
     return { kind: 'overfull' };
   }
+  const suspectSince = suspicion(before, othersReadMs, minter);
+  if (isEmptyState(merged.state) && suspectSince === undefined) return { kind: 'vacant' };
   const next: Row = {
     ...seal(minter.digestKey, merged.state, allSole),
     own: row?.own,
-    suspectSince: suspicion(before, othersReadMs, minter),
+    suspectSince,
     ...owing(row, hinting),
   };
   if (row !== undefined && sameRow(row, next)) return { kind: 'merged', doubleDots: merged.doubleDots };

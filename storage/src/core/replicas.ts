@@ -13,7 +13,7 @@ import { positionOf, prefixOf, vnodeOf } from '@circlet/shared/ring/position.ts'
 import type { Ring } from '@circlet/shared/ring/topology.ts';
 import { notice, send, type Turn } from './effects.ts';
 import type { HintLedger } from './hint-ledger.ts';
-import { type Before, lead, mergeInto, type Minter } from './replica.ts';
+import { type Before, lead, mergeInto, type MergeResult, type Minter } from './replica.ts';
 import { decodeRow, encodeRow, type Row } from './row.ts';
 import type { Locator, Lookup, Store } from './store.ts';
 
@@ -160,8 +160,7 @@ export class Replicas {
     }
     if (result.kind === 'overfull') throw new DecodeError('too many dots of one write');
     this.mutations++;
-    if (result.row !== undefined) this.write(isOwner, at, before, result.row);
-    alarmOnDoubleDots(turn, result.doubleDots);
+    this.keep(turn, isOwner, at, before, result);
     turn.effects.push(send(addressOf(from), { kind: 'merged', id: message.id }));
   }
 
@@ -177,9 +176,8 @@ export class Replicas {
         turn.effects.push(notice('alarm', 'identity_clone', { name: this.options.name }));
         return undefined;
       }
-      if (result.kind !== 'merged') continue;
-      if (result.row !== undefined) this.write(true, at, before, result.row);
-      alarmOnDoubleDots(turn, result.doubleDots);
+      if (result.kind !== 'merged' && result.kind !== 'vacant') continue;
+      this.keep(turn, true, at, before, result);
       taken.push(entry);
     }
     return taken;
@@ -230,6 +228,23 @@ export class Replicas {
   private oweMore(at: Locator, before: Before, owed: number): void {
     if (!isRow(before) || (before.owed | owed) === before.owed) return;
     this.write(false, at, before, { ...before, owed: before.owed | owed });
+  }
+
+  /** What came of a merge is stored. */
+  private keep(
+    turn: Turn,
+    isOwner: boolean,
+    at: Locator,
+    before: Before,
+    result: Extract<MergeResult, { readonly kind: 'merged' | 'vacant' }>,
+  ): void {
+    if (result.kind === 'vacant') {
+      // A row that says nothing would be a difference to the other owners, who have none.
+      if (isRow(before)) this.store.delete(isOwner ? 'rows' : 'hints', at);
+      return;
+    }
+    if (result.row !== undefined) this.write(isOwner, at, before, result.row);
+    alarmOnDoubleDots(turn, result.doubleDots);
   }
 
   private write(isOwner: boolean, at: Locator, before: Before, row: Row): void {
