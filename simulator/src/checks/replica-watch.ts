@@ -54,6 +54,8 @@ export class ReplicaWatch implements WorldWatch {
   /** When they last were, of those that vouch again. */
   private readonly lastDoubtMs = new Map<string, number>();
   private readonly wiped = new Set<string>();
+  /** When a pod last held a hint that it holds no more, by pod and key. */
+  private readonly heldUntilMs = new Map<string, number>();
 
   constructor(options: WatchOptions) {
     this.options = options;
@@ -67,6 +69,7 @@ export class ReplicaWatch implements WorldWatch {
       shelf.delete(name);
       if (table === 'rows') this.vacated(pod, at.key, before);
       else if (before !== undefined) this.discharged(pod, at.key, before, before.owed);
+      if (table === 'hints') this.heldUntilMs.set(`${pod}/${name}`, this.options.nowMs());
       return;
     }
     const held = heldIn(value);
@@ -201,9 +204,12 @@ export class ReplicaWatch implements WorldWatch {
     return this.forgetful.size + this.forgotten.size > 0;
   }
 
-  /** Fallbacks that hold the key. */
-  holdersOf(key: Uint8Array): number {
-    return [...this.disks.values()].filter(({ hints }) => hints.has(latin1(key))).length;
+  /** Fallbacks that hold the key, or did at some time since. */
+  holdersSince(key: Uint8Array, sinceMs: number): number {
+    const name = latin1(key);
+    const held = (pod: string) =>
+      (this.heldUntilMs.get(`${pod}/${name}`) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
+    return [...this.disks].filter(([pod, { hints }]) => hints.has(name) || held(pod)).length;
   }
 
   private weaken(

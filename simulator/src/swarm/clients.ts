@@ -269,7 +269,7 @@ export class Clients {
     const canVouch = (owner: string) =>
       story.world.ranSince(owner, askedMs) && !watch.isDoubtfulSince(owner, key.key, askedMs);
     const up = story.ownersOf(key.key).filter(canVouch).length;
-    const holders = sloppy ? watch.holdersOf(key.key) : 0;
+    const holders = sloppy ? watch.holdersSince(key.key, askedMs) : 0;
     if (up + holders < r)
       this.options.blame(
         'I6',
