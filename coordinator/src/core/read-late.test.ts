@@ -169,6 +169,35 @@ describe('a read of which too few come', () => {
   });
 });
 
+describe('a read that asked a silent one again, because it was heard since', () => {
+  function askedAgain(): Reading {
+    const reading = begin({ r: 3, rIsFirm: true, sloppy: false });
+    const { desk, operation } = reading;
+    for (const node of ['a', 'b']) desk.found(operation, node, X);
+    desk.node('c').heardMs = 1;
+    desk.pass(operation, SILENT_MS);
+    expect(desk.questions(3)).toEqual(['c digest']);
+    expect(answers(reading)).toEqual([]);
+    return reading;
+  }
+
+  it('fails when it refuses one of the two requests, and does not wait for the other', () => {
+    const reading = askedAgain();
+    const { desk, operation } = reading;
+    desk.refuse(operation, 'c', 'read', 'not_ready');
+    expect(failures(reading)).toMatchObject([{ code: 'quorum_unavailable', need: 3, got: 2 }]);
+  });
+
+  it('repairs it when it answers one of the two requests, and does not wait for the other', () => {
+    const reading = askedAgain();
+    const { desk, operation } = reading;
+    desk.found(operation, 'c', undefined);
+    expect(answers(reading)).toEqual(['X']);
+    expect(repaired(reading)).toEqual(['c X']);
+    expect(desk.finishedAtMs).toBe(desk.nowMs);
+  });
+});
+
 describe('a default R', () => {
   it('gives way at once to what there is when the others are given up', () => {
     const reading = begin();
