@@ -206,7 +206,7 @@ export class World {
     const store = new FaultyStore(
       disk.open(),
       watch && { changed: (table, at, value) => watch.changed(id, table, at, value) },
-      before?.rotten,
+      before,
     );
     watch?.opened(id, store, before?.isTorn ?? false);
     return store;

@@ -6,7 +6,7 @@ import {
   type Store,
   type Table,
 } from '@circlet/storage/core/store.ts';
-import { latin1 } from '@circlet/shared/codec/bytes.ts';
+import { equalBytes, latin1 } from '@circlet/shared/codec/bytes.ts';
 
 /** Told what a turn did to the store, when it is durable. */
 export interface StoreWatch {
@@ -43,11 +43,19 @@ export class FaultyStore implements Store {
   private turn: { readonly table: Table; readonly at: Locator; readonly value: Uint8Array | undefined }[] =
     [];
   private wroteMeta = false;
+  /** What was written by a commit that may not have come about. */
+  private torn: typeof this.turn = [];
 
-  constructor(engine: Store, watch?: StoreWatch, rotten = new Set<string>()) {
+  constructor(engine: Store, watch?: StoreWatch, before?: FaultyStore) {
     this.engine = engine;
-    this.rotten = rotten;
+    this.rotten = before?.rotten ?? new Set();
     this.watch = watch;
+    for (const { table, at, value } of before?.torn ?? []) {
+      const found = engine.get(table, at);
+      const isWritten =
+        found.kind === 'found' ? value !== undefined && equalBytes(found.value, value) : value === undefined;
+      if (isWritten) this.rotten.delete(placeOf(table, at));
+    }
   }
 
   get disk(): string {
@@ -118,11 +126,11 @@ export class FaultyStore implements Store {
     this.commitNow();
   }
 
-  /** For a commit that the power failure which follows may tear. */
+  /** For a commit that the power failure which follows may tear: whether it mended anything shows when it is opened again. */
   commitUnseen(): void {
     this.engine.commit();
     this.isTorn = true;
-    this.mend();
+    this.torn = this.turn;
     this.forget();
   }
 
