@@ -92,7 +92,8 @@ export class Finale {
     const { story, faults, blame } = this.options;
     const { world } = story;
     const expected = world.storage.length - faults.gone.size;
-    const lacking = () => world.coordinators.find((via) => world.usable(via).length !== expected);
+    // More is no lack: all disks of a small cluster can be lost, and it is founded anew with the one that was wiped.
+    const lacking = () => world.coordinators.find((via) => world.usable(via).length < expected);
     if (this.poll(() => lacking() === undefined, SERVING_MS_MAX)) return;
     const via = lacking() ?? '';
     blame(
