@@ -79,6 +79,7 @@ const MIXES: readonly (readonly Verb[])[] = [
 function drawHabits(draw: Draw, shape: Shape): Habits {
   // Most runs are short and full; one in two hundred is hours long, so that something can be hours old.
   const isLong = draw.chance(0.005);
+  // A coordinator that takes one request at a time, and that one for a minute, answers nobody else.
   return {
     busyMs: isLong ? draw.scale(3_600_000, 4 * 3_600_000) : draw.scale(8_000, 170_000),
     perSecond: isLong ? draw.scale(0.05, 0.3) : draw.scale(0.7, 14),
@@ -88,7 +89,12 @@ function drawHabits(draw: Draw, shape: Shape): Habits {
     sized: draw.pick([0, 0.3, 0.8]),
     retries: draw.pick([0, 0.3, 0.8]),
     conditions: draw.pick([0, 0, 0.1, 0.4]),
-    timeouts: draw.pick([[1_000], [300, 1_000, 4_000], [4_000], [50, 60_000]]),
+    timeouts: draw.pick([
+      [1_000],
+      [300, 1_000, 4_000],
+      [4_000],
+      [50, shape.requestsMax < 10 ? 4_000 : 60_000],
+    ]),
     large: draw.chance(0.05) ? 0.02 : 0,
   };
 }
