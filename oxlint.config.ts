@@ -74,6 +74,20 @@ const PURE: DummyRuleMap = {
 
 const NO_ADAPTERS = { regex: '/adapters/', message: 'law 2: adapters sit above the pure code' };
 
+/** `above` matches the paths that lead out of the core. */
+function coreRules(workspace: 'storage' | 'coordinator', above: string): DummyRuleMap {
+  return {
+    ...PURE,
+    ...forbidImports(
+      { regex: '^[^.@]|^@[^c]|^@c[^i]', message: 'law 1: a core reaches nothing outside itself and shared' },
+      { regex: '^@circlet/otel', message: 'law 2: a core imports itself and shared' },
+      { regex: above, message: 'law 2: a core does not import the layers above it' },
+      NO_ADAPTERS,
+      ...ladder(workspace),
+    ),
+  };
+}
+
 export default defineConfig({
   plugins: ['typescript', 'unicorn', 'oxc', 'import', 'promise', 'vitest'],
   categories: { correctness: 'error', suspicious: 'error' },
@@ -115,22 +129,11 @@ export default defineConfig({
         ...forbidImports(...ladder('shared')),
       },
     },
-    ...(['storage', 'coordinator'] as const).map((workspace) => ({
-      files: [`${workspace}/src/core/**/*.ts`],
-      rules: {
-        ...PURE,
-        ...forbidImports(
-          {
-            regex: '^[^.@]|^@[^c]|^@c[^i]',
-            message: 'law 1: a core reaches nothing outside itself and shared',
-          },
-          { regex: '^@circlet/otel', message: 'law 2: a core imports itself and shared' },
-          { regex: '^\\.\\./', message: 'law 2: a core does not import the layers above it' },
-          NO_ADAPTERS,
-          ...ladder(workspace),
-        ),
-      },
-    })),
+    ...(['storage', 'coordinator'] as const).flatMap((workspace) => [
+      { files: [`${workspace}/src/core/**/*.ts`], rules: coreRules(workspace, '^\\.\\./') },
+      // One folder down the way up leads into the core still.
+      { files: [`${workspace}/src/core/*/*.ts`], rules: coreRules(workspace, '^\\.\\./\\.\\./') },
+    ]),
     {
       files: ['storage/src/sqlite/**/*.ts'],
       rules: forbidImports(

@@ -56,6 +56,7 @@ export async function startEmbedded({
       dataDir: join(dataDir, name),
       cacheKiB: 32 * 1024,
       hintKeysMax: 1_000_000,
+      repair: { everyMs: 5_000, bytesPerSecond: 8 * 1024 * 1024, scrubRowsPerSecond: 500 },
       version,
       transport,
       notice: (noticed) => notice(name, noticed),

@@ -13,6 +13,7 @@ import type { Notice, Role } from '@circlet/shared/machine.ts';
 import { Prng } from '@circlet/shared/prng.ts';
 import { SIBLINGS_DEFAULT_MAX } from '@circlet/shared/protocol/limits.ts';
 import type { FoundingConfig } from '@circlet/shared/ring/founding.ts';
+import type { RepairOptions } from '@circlet/storage/core/anti-entropy/anti-entropy.ts';
 import type { StorageEvent, StorageTimer } from '@circlet/storage/core/effects.ts';
 import { StorageNode } from '@circlet/storage/core/node.ts';
 import type { Locator, Store, Table } from '@circlet/storage/core/store.ts';
@@ -40,6 +41,8 @@ export interface WorldOptions {
   readonly vnodes?: number;
   readonly replicas?: number;
   readonly hintKeysMax?: number;
+  /** Background repair; without it a replica that is behind stays so until something else repairs it. */
+  readonly repair?: RepairOptions | undefined;
   readonly siblingsMax?: number;
   readonly disks?: NewDisk;
   /** Members are dealt out to so many zones. Default 1. */
@@ -438,6 +441,7 @@ export class World {
         seed: this.random.u32(),
         founding: this.founding,
         hintKeysMax: this.options.hintKeysMax ?? 1_000_000,
+        repair: this.options.repair,
         version: '0.0.0',
       });
       return pod.node;

@@ -39,6 +39,14 @@ async function main(): Promise<void> {
     dataDir: options.dataDir,
     cacheKiB: options.cacheKib,
     hintKeysMax: options.hintKeysMax,
+    repair:
+      options.antiEntropySeconds === 0
+        ? undefined
+        : {
+            everyMs: options.antiEntropySeconds * 1000,
+            bytesPerSecond: options.repairKibPerSecond * 1024,
+            scrubRowsPerSecond: options.scrubRowsPerSecond,
+          },
     version: VERSION,
     transport,
     notice: (notice) => {

@@ -18,6 +18,24 @@ export const storageOptions = {
     fallback: 1_000_000,
     help: 'Keys held for other nodes before this one answers busy to further hints. A held one is never dropped.',
   }),
+  antiEntropySeconds: integer({
+    min: 0,
+    max: 86_400,
+    fallback: 5,
+    help: 'How often one of the other owners is compared with; 0 turns background repair and scrub off.',
+  }),
+  repairKibPerSecond: integer({
+    min: 1,
+    max: 1024 * 1024,
+    fallback: 8 * 1024,
+    help: 'What anti-entropy may send to other nodes, KiB a second.',
+  }),
+  scrubRowsPerSecond: integer({
+    min: 1,
+    max: 1_000_000,
+    fallback: 500,
+    help: 'Rows that are read again to verify their checksums, a second: a million take half an hour.',
+  }),
   metricsPort: integer({
     min: 0,
     max: 65535,

@@ -7,6 +7,7 @@ import { Host } from '@circlet/shared/host/host.ts';
 import type { Transport } from '@circlet/shared/host/ports.ts';
 import type { Notice } from '@circlet/shared/machine.ts';
 import type { FoundingConfig } from '@circlet/shared/ring/founding.ts';
+import type { RepairOptions } from './core/anti-entropy/anti-entropy.ts';
 import type { StorageEvent, StorageTimer } from './core/effects.ts';
 import { StorageNode } from './core/node.ts';
 import { isDiskFull, isFatalStoreError, SqliteStore } from './sqlite/sqlite-store.ts';
@@ -20,6 +21,7 @@ export interface StoragePodOptions {
   readonly dataDir: string;
   readonly cacheKiB: number;
   readonly hintKeysMax: number;
+  readonly repair: RepairOptions | undefined;
   readonly version: string;
   readonly transport: Transport;
   readonly notice: (notice: Notice) => void;
@@ -46,7 +48,7 @@ export class StoragePod {
     });
     this.store = store;
     const build = (boot: string) => {
-      const { founding, hintKeysMax, version } = options;
+      const { founding, hintKeysMax, repair, version } = options;
       const seed = randomInt(2 ** 32);
       return new StorageNode({
         name,
@@ -57,6 +59,7 @@ export class StoragePod {
         seed,
         founding,
         hintKeysMax,
+        repair,
         version,
       });
     };

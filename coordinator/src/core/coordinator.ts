@@ -123,6 +123,8 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
         this.busUp = event.up;
         if (event.up) this.echoAll();
         break;
+      case 'stop':
+        break;
     }
     return this.effects;
   }

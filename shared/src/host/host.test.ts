@@ -457,7 +457,9 @@ describe('stop', () => {
     for (let id = 0; id < 1000; id++) rig.host.deliver({ kind: 'asked', id });
     rig.host.stop();
     expect(rig.log.filter((line) => line.startsWith('handle asked'))).toHaveLength(1000);
-    expect(rig.frames.flatMap(({ messages }) => messages)).toHaveLength(1000);
+    // The last event says that it was the last.
+    expect(rig.log.filter((line) => line.startsWith('handle')).at(-1)).toBe('handle stop');
+    expect(rig.frames.flatMap(({ messages }) => messages)).toHaveLength(1001);
     rig.forget();
     rig.arrive(read(1));
     rig.bus.connected(false);

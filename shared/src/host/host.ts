@@ -24,7 +24,9 @@ export type HostEvent<Timer> =
   | { readonly kind: 'timer'; readonly timer: Timer }
   /** The bus found no subscriber for messages with these ids. */
   | { readonly kind: 'undelivered'; readonly to: Address; readonly ids: readonly number[] }
-  | { readonly kind: 'bus'; readonly up: boolean };
+  | { readonly kind: 'bus'; readonly up: boolean }
+  /** The last event of a clean stop: what it writes is committed, what it sends may go nowhere. */
+  | { readonly kind: 'stop' };
 
 export type HostEffect<Timer, Answer> =
   | Send<Message>
@@ -108,6 +110,7 @@ export class Host<Event, Timer, Answer> {
 
   /** Handles what is queued, and nothing that arrives later. */
   stop(): void {
+    this.deliver({ kind: 'stop' });
     while (this.inbox.length > 0 && !this.stopped) this.turn();
     this.stopped = true;
   }

@@ -1,6 +1,7 @@
 import { bool, bytes, type Infer, list, struct, varint } from '../codec/schema.ts';
-import { FRAME_BYTES_MAX, FRAME_MESSAGES_MAX, FULL_KEY_BYTES_MAX } from './limits.ts';
-import { digest, dot, writeId } from './replica.ts';
+import { FRAME_MESSAGES_MAX, FULL_KEY_BYTES_MAX } from './limits.ts';
+import { digest } from './replica.ts';
+import { statePart } from './state-part.ts';
 
 /**
  * Hinted handoff between storage pods, at the pace of the one that recovered (rule 5):
@@ -25,19 +26,7 @@ export const hintPull = struct({
 
 export const hintPage = struct({
   id: varint,
-  entries: list(
-    struct({
-      key,
-      /** Of the holder's whole state, of which `state` is part `part` of `parts`. */
-      digest,
-      part: varint,
-      parts: varint,
-      sole: list(writeId, FRAME_BYTES_MAX / 16),
-      requires: list(dot, FRAME_BYTES_MAX / 16),
-      state: bytes(FRAME_BYTES_MAX),
-    }),
-    FRAME_MESSAGES_MAX,
-  ),
+  entries: list(statePart, FRAME_MESSAGES_MAX),
   /** Another page answers the same pull: a state too large for one frame comes in several. */
   more: bool,
   /** Where to go on: pages may be empty when much is owed to others. Empty at the end. */

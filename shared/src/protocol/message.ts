@@ -1,4 +1,5 @@
 import type { Infer, Schema } from '../codec/schema.ts';
+import { rowsAsk, rowsTold, treeNodes, treeRoots, treeRows } from './anti-entropy.ts';
 import { foundingCall, foundingAnswer, topologyAsk, topologyTold } from './cluster.ts';
 import { echo, echoed } from './echo.ts';
 import { hintAck, hintOffer, hintPage, hintPull } from './hint.ts';
@@ -28,6 +29,11 @@ const schemas = {
   topologyTold: [16, topologyTold],
   foundingCall: [17, foundingCall],
   foundingAnswer: [18, foundingAnswer],
+  treeRoots: [19, treeRoots],
+  treeNodes: [20, treeNodes],
+  treeRows: [21, treeRows],
+  rowsAsk: [22, rowsAsk],
+  rowsTold: [23, rowsTold],
 } as const satisfies Record<string, readonly [number, Schema<unknown>]>;
 
 type Schemas = typeof schemas;

@@ -84,6 +84,8 @@ export function kindsOf(of: Ingredients): Kinds {
   const after = fc.oneof(fc.constant(new Uint8Array(0)), key);
   const status = fc.constantFrom('alive' as const, 'suspect' as const, 'down' as const);
   const members = fc.array(fc.record({ name: of.name, status, incarnation: of.number }), { maxLength: 16 });
+  const entries = fc.array(fc.record({ key, digest, ...part, sole, requires }), { maxLength: 3 });
+  const range = { vnode: of.number, level: fc.nat({ max: 255 }), index: of.number };
   const lead = fc.record({
     ...request,
     owedSlots,
@@ -158,7 +160,7 @@ export function kindsOf(of: Ingredients): Kinds {
     hintPage: fc.record({
       kind: fc.constant('hintPage'),
       id,
-      entries: fc.array(fc.record({ key, digest, ...part, sole, requires }), { maxLength: 3 }),
+      entries,
       more: fc.boolean(),
       next: after,
     }),
@@ -170,6 +172,33 @@ export function kindsOf(of: Ingredients): Kinds {
     topologyTold: fc.record({ kind: fc.constant('topologyTold'), document: of.document }),
     foundingCall: fc.record({ kind: fc.constant('foundingCall'), presence: of.presence }),
     foundingAnswer: fc.record({ kind: fc.constant('foundingAnswer'), presence: of.presence }),
+    treeRoots: fc.record({
+      kind: fc.constant('treeRoots'),
+      roots: fc.array(fc.record({ vnode: of.number, hash: digest }), { maxLength: 4 }),
+    }),
+    treeNodes: fc.record({
+      kind: fc.constant('treeNodes'),
+      ...range,
+      hashes: fc.array(bytesOf(8), { maxLength: 16 }),
+    }),
+    treeRows: fc.record({
+      kind: fc.constant('treeRows'),
+      ...range,
+      rows: fc.array(fc.record({ offset: of.number, hash: bytesOf(8) }), { maxLength: 4 }),
+    }),
+    rowsAsk: fc.record({
+      kind: fc.constant('rowsAsk'),
+      id,
+      prefixes: fc.array(of.number, { maxLength: 4 }),
+    }),
+    rowsTold: fc.record({
+      kind: fc.constant('rowsTold'),
+      answers: id,
+      page: of.number,
+      pages: of.number,
+      more: fc.boolean(),
+      entries,
+    }),
   };
 }
 

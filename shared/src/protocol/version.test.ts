@@ -143,13 +143,13 @@ describe('the wire protocol', () => {
       topologyLayout,
     ];
     expect(sha256(...layouts), WHAT_TO_DO).toBe(
-      'd65206aa939219d45ad48eeec65f41da95a232a9bc9c74a7460e5316a6d959a8',
+      '326f143a129a95d5ec1cacafd3b90bb7c6477c0ac7a0a5f56056b33de8a295ac',
     );
   });
 
   it('has the bytes that belong to its version', () => {
     expect(sha256(String(PROTOCOL_VERSION), ...samples()), WHAT_TO_DO).toBe(
-      '6f55c050f9707bad470ef10084ceb8a61b3392895512e6505fdc5c383c1cf4a6',
+      '857bf6ac6dabed72d9f7522de4a83c0c1510bf077acd24e48a18f514d60b47df',
     );
   });
 
@@ -209,6 +209,11 @@ describe('message tags', () => {
       '16 topologyTold',
       '17 foundingCall',
       '18 foundingAnswer',
+      '19 treeRoots',
+      '20 treeNodes',
+      '21 treeRows',
+      '22 rowsAsk',
+      '23 rowsTold',
     ]);
   });
 });

@@ -15,6 +15,7 @@ export function fakePlan(seed: number, steps: readonly Step[] = []): Plan {
       keys: 8,
       clients: 8,
       hintKeysMax: 100,
+      repair: undefined,
       siblingsMax: 8,
       requestsMax: 64,
       wallSkewMs: 1000,

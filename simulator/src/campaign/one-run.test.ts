@@ -47,6 +47,7 @@ describe('one run', () => {
         'seed 7',
         'cluster     7 storage pods in 3 zones, 3 coordinators, N=3, 16 vnodes',
         'limits      100 hinted keys, 8 siblings, 64 requests',
+        'repair      by reads and hints only',
         'clocks      1000 ms apart, drift 200 ppm',
         'network     hop 1 ms, loss 1 %, duplicated 1 %, late 1 % by up to 500 ms',
         'load        8 clients, 8 keys, 2 operations and 1 faults within 1000.0 s',

@@ -10,6 +10,7 @@ export function planLines({ seed, shape, network, steps, busyMs }: Plan): readon
     `cluster     ${shape.storage} storage pods in ${shape.zones} zones, ${shape.coordinators} coordinators, ` +
       `N=${shape.replicas}, ${shape.vnodes} vnodes`,
     `limits      ${shape.hintKeysMax} hinted keys, ${shape.siblingsMax} siblings, ${shape.requestsMax} requests`,
+    `repair      ${repairOf(shape)}`,
     `clocks      ${Math.round(shape.wallSkewMs)} ms apart, drift ${Math.round(shape.drift * 1e6)} ppm`,
     `network     hop ${network.hopMs} ms, loss ${percent(network.loss)}, duplicated ${percent(network.duplicate)}, ` +
       `late ${percent(network.delay)} by up to ${network.delayMs} ms`,
@@ -35,4 +36,10 @@ export function outcomeLines(outcome: Outcome): readonly string[] {
 
 function percent(share: number): string {
   return `${Number((share * 100).toFixed(2))} %`;
+}
+
+function repairOf({ repair }: Plan['shape']): string {
+  if (repair === undefined) return 'by reads and hints only';
+  const { everyMs, bytesPerSecond, scrubRowsPerSecond } = repair;
+  return `every ${everyMs} ms, ${bytesPerSecond} B/s, scrub of ${scrubRowsPerSecond} rows/s`;
 }

@@ -67,7 +67,7 @@ export class ReplicaWatch implements WorldWatch {
     const before = shelf.get(name);
     if (value === undefined) {
       shelf.delete(name);
-      if (table === 'rows') this.vacated(pod, at.key, before);
+      if (table === 'rows') this.vacated(pod, at, before);
       else if (before !== undefined) this.discharged(pod, at.key, before, before.owed);
       if (table === 'hints') this.heldUntilMs.set(`${pod}/${name}`, this.options.nowMs());
       return;
@@ -317,7 +317,14 @@ export class ReplicaWatch implements WorldWatch {
   // ---- what may never happen ----
 
   /** Only what stood for a damaged row may go, when it was healed and there is nothing that it could hold (law 6). */
-  private vacated(pod: string, key: Uint8Array, before: Held | undefined): void {
+  private vacated(pod: string, at: Locator, before: Held | undefined): void {
+    const isGivenUp = before === undefined && this.broken.delete(`${pod}/rows/${at.prefix}`);
+    const key = this.options.keyAt(at.prefix) ?? at.key;
+    if (isGivenUp) {
+      this.checkWaited(pod, latin1(key));
+      this.isSure(`${pod}/${latin1(key)}`);
+      return;
+    }
     if (before?.isSuspect !== true || !isEmptyState(before.state)) {
       this.blame('I8', `${pod} removed a row`);
       return;

@@ -84,8 +84,8 @@ export class FaultyStore implements Store {
     this.engine.delete(table, at);
   }
 
-  scan(table: Table, after: Locator | undefined, limit: number): readonly Entry[] {
-    const entries = this.engine.scan(table, after, limit);
+  scan(table: Table, after: Locator | undefined, limit: number, end?: number): readonly Entry[] {
+    const entries = this.engine.scan(table, after, limit, end);
     if (this.rotten.size === 0) return entries;
     return entries.map((entry) =>
       this.isRotten(table, entry.at) ? { kind: 'corrupt', at: entry.at } : entry,

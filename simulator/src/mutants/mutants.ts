@@ -25,6 +25,10 @@ const REPLICAS = 'storage/src/core/replicas.ts';
 const NODE = 'storage/src/core/node.ts';
 const LEDGER = 'storage/src/core/hint-ledger.ts';
 const EXCHANGE = 'storage/src/core/hint-exchange.ts';
+const TREES = 'storage/src/core/anti-entropy/trees.ts';
+const WALK = 'storage/src/core/anti-entropy/walk.ts';
+const REPAIRS = 'storage/src/core/anti-entropy/repairs.ts';
+const ANTI_ENTROPY = 'storage/src/core/anti-entropy/anti-entropy.ts';
 const WRITE = 'coordinator/src/core/write.ts';
 const READ = 'coordinator/src/core/read.ts';
 const QUORUM = 'coordinator/src/core/quorum.ts';
@@ -211,12 +215,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'merged-but-not-stored',
     breaks: 'law 1: a merge is acknowledged and forgotten',
     file: REPLICAS,
-    from: `    if (result.row !== undefined) this.write(isOwner, at, before, result.row);
-    alarmOnDoubleDots(turn, result.doubleDots);
-    turn.effects.push(send(addressOf(from), { kind: 'merged', id: message.id }));`,
-    to: `    if (result.row !== undefined && before === undefined) this.write(isOwner, at, before, result.row);
-    alarmOnDoubleDots(turn, result.doubleDots);
-    turn.effects.push(send(addressOf(from), { kind: 'merged', id: message.id }));`,
+    from: '    if (result.row !== undefined) this.write(turn, isOwner, at, before, result.row);\n    alarm',
+    to: '    if (result.row !== undefined && before === undefined) this.write(turn, isOwner, at, before, result.row);\n    alarm',
   },
   // ---- hints ----
   {
@@ -238,8 +238,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'hint-acked-unmerged',
     breaks: 'rule 6: a page is acknowledged before it is merged',
     file: EXCHANGE,
-    from: '    const taken = this.replicas.takeHints(turn, from, page.entries);',
-    to: '    const taken = page.entries;',
+    from: '    const taken = this.replicas.takeStates(turn, from, page.entries);',
+    to: '    const taken = page.entries.map((entry) => ({ entry }));',
   },
   {
     name: 'hint-for-the-last-write-only',
@@ -394,7 +394,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'heals-without-waiting',
     breaks: 'I14: a suspect row vouches while what it had acknowledged may still be counted',
     file: REPLICA,
-    from: 'othersReadMs !== undefined && othersReadMs > since.monoMs + TIMEOUT_MS_MAX + CLOCK_ERROR_MS;',
+    from: 'othersReadMs !== undefined && othersReadMs > since.monoMs + HEALABLE_MS;',
     to: 'othersReadMs !== undefined;',
   },
   {
@@ -432,5 +432,81 @@ export const MUTANTS: readonly Mutant[] = [
     file: CONTEXT,
     from: '    history: union(sent.history, historyOf(dots)),\n    writes: [...closed',
     to: '    history: union(sent.history, historyOf(dots.flatMap((dot) => [dot, { ...dot, counter: dot.counter + 1 }]))),\n    writes: [...closed',
+  },
+  // ---- anti-entropy ----
+  {
+    name: 'tree-misses-writes',
+    breaks: 'I3: a row is written and the tree is not told',
+    file: TREES,
+    from: '    this.toggle(at.prefix, xor(was, is));',
+    to: '',
+  },
+  {
+    name: 'tree-keeps-what-was',
+    breaks: 'I3: what a row was stays in the tree beside what it is',
+    file: TREES,
+    from: '    this.toggle(at.prefix, xor(was, is));',
+    to: '    this.toggle(at.prefix, is);',
+  },
+  {
+    name: 'tree-counts-twice',
+    breaks: 'I3: a row that is written ahead of the first pass is counted again by it',
+    file: TREES,
+    from: '    return this.built !== undefined && isUpTo(at, this.built);',
+    to: '    return true;',
+  },
+  {
+    name: 'saved-trees-stay',
+    breaks: 'I3: trees of a clean stop are believed after a crash',
+    file: TREES,
+    from: '    this.store.writeMeta(RECORD, new Uint8Array(0));',
+    to: '',
+  },
+  {
+    name: 'replaced-rows-uncounted',
+    breaks: 'I3: a damaged row is counted as it was, beside the one that replaced it',
+    file: TREES,
+    from: '    if (this.isCounted(at)) this.recount(rangeOf(at.prefix, TREE_DEPTH, this.vnodes));',
+    to: '',
+  },
+  {
+    name: 'rows-that-differ-stay',
+    breaks: 'I3: only rows that are missing are sent, not those that differ',
+    file: WALK,
+    from: '      if (has === shortHash(hash)) continue;',
+    to: '      if (has !== undefined) continue;',
+  },
+  {
+    name: 'last-place-skipped',
+    breaks: 'I3: the last row of each page is never sent',
+    file: WALK,
+    from: 'const whole = isEnd || places.length === 1 ? places : places.slice(0, -1);',
+    to: 'const whole = places.slice(0, -1);',
+  },
+  {
+    name: 'no-scrub',
+    breaks: 'I14: a damaged row that nobody reads stays damaged',
+    file: ANTI_ENTROPY,
+    from: '    for (const prefix of suspects) this.found(prefix, monoMs);',
+    to: '',
+    and: {
+      file: ANTI_ENTROPY,
+      from: '    for (const entry of entries) if (isSuspect(entry)) this.found(entry.at.prefix, turn.now.monoMs);',
+      to: '',
+    },
+  },
+  {
+    name: 'heals-by-one',
+    breaks: 'I14: a row vouches when one of the others has told what it has',
+    file: REPAIRS,
+    from: '    if (repair.waiting.size > 0) return undefined;',
+    to: '',
+  },
+  {
+    name: 'gives-up-at-once',
+    breaks: 'I14: what nobody else has yet is taken for lost while it may be on its way',
+    file: REPLICAS,
+    from: '    if (askedMs <= foundMs + HEALABLE_MS) return foundMs;',
+    to: '',
   },
 ];

@@ -43,6 +43,7 @@ export function benchPlan(seed: number): Plan {
       keys: 8,
       clients: 6,
       hintKeysMax: 1_000_000,
+      repair: { everyMs: 5_000, bytesPerSecond: 8_000_000, scrubRowsPerSecond: 500 },
       siblingsMax: 100,
       requestsMax: 10_000,
     },

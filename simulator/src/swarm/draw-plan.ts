@@ -35,6 +35,13 @@ function drawShape(draw: Draw): Shape {
     requestsMax: draw.chance(0.1) ? draw.between(1, 4) : 10_000,
     wallSkewMs: draw.chance(0.3) ? 90 * DAY_MS : draw.scale(1, 10_000),
     drift: draw.chance(0.5) ? 0 : draw.scale(1e-6, 1e-3),
+    repair: draw.chance(0.7)
+      ? {
+          everyMs: draw.pick([1_000, 5_000, 20_000]),
+          bytesPerSecond: draw.pick([20_000, 8_000_000]),
+          scrubRowsPerSecond: draw.pick([1, 100]),
+        }
+      : undefined,
   };
 }
 

@@ -1,4 +1,6 @@
 import { equalBytes } from '@circlet/shared/codec/bytes.ts';
+import type { RepairOptions } from '@circlet/storage/core/anti-entropy/anti-entropy.ts';
+import { HEALABLE_MS } from '@circlet/storage/core/replica.ts';
 import type { KeyLedger } from '../checks/key-ledger.ts';
 import type { ReplicaWatch } from '../checks/replica-watch.ts';
 import type { Invariant } from '../checks/violation.ts';
@@ -13,6 +15,7 @@ export interface FinaleOptions {
   readonly faults: Faults;
   readonly clients: Clients;
   readonly keys: readonly PlanKey[];
+  readonly repair: RepairOptions | undefined;
   readonly blame: (invariant: Invariant, what: string) => void;
 }
 
@@ -29,12 +32,14 @@ const REPAIR_MS = 1_500;
 const FULL_MS = 10_000;
 /** One read of all owners makes them equal; the first may fail, or meet what a client has left under way. */
 const READS_MAX = 6;
+/** A pass of the scrub begins a minute after the one before. */
+const SCRUB_MS = 60_000;
 const SET_BYTES_MAX = 1_000_000;
 
 /**
  * What has to be true when all faults are over: everybody serves, hints come home, replicas become equal, and what they
- * hold is what the ledger says. There is no anti-entropy yet: one read of each key at r=all is what brings its owners
- * together.
+ * hold is what the ledger says. Where there is no background repair, one read of each key at r=all is what brings its
+ * owners together.
  */
 export class Finale {
   private readonly options: FinaleOptions;
@@ -50,6 +55,7 @@ export class Finale {
     const startMs = world.nowMs;
     faults.restartAll();
     this.settle();
+    if (this.options.repair !== undefined) this.repairThemselves(this.options.repair);
     for (const key of keys) this.converge(key);
     let convergedMs = world.nowMs - startMs;
     world.run(REPAIR_MS);
@@ -75,6 +81,22 @@ export class Finale {
     this.drains();
     // Somebody may have been thought of as he was before.
     this.serves();
+  }
+
+  /** Without a read: anti-entropy makes owners equal, and the scrub has damaged rows repaired until they vouch again. */
+  private repairThemselves({ everyMs, scrubRowsPerSecond }: RepairOptions): void {
+    const { keys, faults, blame, story } = this.options;
+    const areEqual = () => keys.every(({ key }) => this.isEqual(key));
+    // Each of the others in its turn, twice, and a rest for what is under way between them.
+    const roundsMs = 2 * story.world.storage.length * everyMs + 20_000;
+    if (!this.poll(areEqual, roundsMs))
+      blame('I3', `owners differ ${roundsMs} ms after all faults, and repair is on`);
+    // The only copy has nobody to be repaired from, and a pod that is gone does not say what it has.
+    if (faults.gone.size > 0 || keys.some(({ owners }) => owners === 1)) return;
+    const isWhole = () => keys.every(({ key }) => this.readable(key).length === this.healthy(key).length);
+    const healMs = SCRUB_MS + (keys.length / scrubRowsPerSecond) * 1000 + 3 * HEALABLE_MS + FULL_MS;
+    if (!this.poll(isWhole, healMs)) blame('I14', 'a damaged row was not repaired, and nobody read it');
+    if (!this.poll(areEqual, roundsMs)) blame('I3', 'what healed made owners differ, and repair is on');
   }
 
   /** Looks every so often, and says whether it came to be. */

@@ -1,3 +1,4 @@
+import type { RepairOptions } from '@circlet/storage/core/anti-entropy/anti-entropy.ts';
 import type { CrashPoint } from '../world.ts';
 import type { MessageKind } from '@circlet/shared/protocol/message.ts';
 
@@ -27,6 +28,8 @@ export interface Shape {
   readonly clients: number;
   /** Small in seeds that are about full holders of hints. */
   readonly hintKeysMax: number;
+  /** Background repair; in some runs there is none, so that it does not mend what reads and hints should. */
+  readonly repair: RepairOptions | undefined;
   readonly siblingsMax: number;
   /** Requests that a coordinator has under way before it refuses more. */
   readonly requestsMax: number;

@@ -162,6 +162,7 @@ class Run {
         faults,
         clients,
         keys: this.keys,
+        repair: this.plan.shape.repair,
         blame: (invariant, what) => this.blame(invariant, what),
       });
       this.convergedMs = finale.play();
@@ -201,7 +202,7 @@ class Run {
 
 /** A damaged row is found, and a disk that was wiped is not the one that the topology names. */
 function isExpected(alarm: string, { hasDamage, gone }: Faults): boolean {
-  if (alarm === 'row_suspect') return hasDamage;
+  if (alarm === 'row_suspect' || alarm === 'row_lost') return hasDamage;
   if (alarm === 'disk_not_in_topology') return gone.size > 0;
   return alarm === 'clock_jump';
 }

@@ -7,6 +7,8 @@ export type StorageTimer =
   | { readonly kind: 'swim'; readonly timer: SwimTimer }
   | { readonly kind: 'founding' }
   | { readonly kind: 'hints' }
+  /** A step of background repair, and the monotonic time that it is for. */
+  | { readonly kind: 'repair'; readonly dueMs: number }
   | { readonly kind: 'readiness' };
 
 export type StorageEvent = HostEvent<StorageTimer>;

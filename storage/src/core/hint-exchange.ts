@@ -83,9 +83,10 @@ export class HintExchange {
 
   private take(turn: Turn, from: string, page: MessageOf<'hintPage'>): void {
     if (!this.pulls.expects(from, page) || this.store.readOnly) return;
-    const taken = this.replicas.takeHints(turn, from, page.entries);
+    const taken = this.replicas.takeStates(turn, from, page.entries);
     if (taken === undefined) return;
-    const { ack, pull } = this.pulls.merged(from, page, taken, turn.now.monoMs);
+    const entries = taken.map(({ entry }) => entry);
+    const { ack, pull } = this.pulls.merged(from, page, entries, turn.now.monoMs);
     if (ack.entries.length > 0) turn.effects.push(toPeer(from, { kind: 'hintAck', ...ack }));
     if (pull !== undefined) turn.effects.push(toPeer(from, { kind: 'hintPull', ...pull }));
   }

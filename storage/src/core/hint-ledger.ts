@@ -1,12 +1,11 @@
-import { dotsBytes, partsOf } from '@circlet/shared/causality/parts.ts';
-import { encodeState } from '@circlet/shared/causality/state-codec.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
 import { positionOf, prefixOf, vnodeOf } from '@circlet/shared/ring/position.ts';
 import type { Ring } from '@circlet/shared/ring/topology.ts';
 import type { HintPage } from '@circlet/shared/protocol/hint.ts';
-import { STATE_PART_BYTES_MAX } from '@circlet/shared/protocol/limits.ts';
+import type { StatePartSent } from '@circlet/shared/protocol/state-part.ts';
 import type { Before } from './replica.ts';
-import { decodeRow, encodeRow, type Row, soleOf, stateOf } from './row.ts';
+import { decodeRow, encodeRow, type Row } from './row.ts';
+import { inFrames, partsOfRow } from './state-parts.ts';
 import type { Locator, Store } from './store.ts';
 
 /**
@@ -62,27 +61,27 @@ export class HintLedger {
 
   /** The next states owed to `target` behind the key `after`: about `PAGE_BYTES` of them, or one larger state. */
   page(target: string, after: FullKey): readonly Omit<HintPage, 'id'>[] {
-    const entries: HintEntry[] = [];
+    const entries: StatePartSent[] = [];
     let bytes = 0;
     let cursor: Locator | undefined = after.length === 0 ? undefined : locate(after);
     // Where the target goes on. A corrupt entry has no key that could say it.
     let reached: FullKey = NO_KEY;
     for (let scanned = 0; scanned < PAGE_SCAN_MAX || reached.length === 0; scanned += PAGE_SCAN_STEP) {
       const found = this.store.scan('hints', cursor, PAGE_SCAN_STEP);
-      if (found.length === 0) return inFrames(entries, NO_KEY);
+      if (found.length === 0) return inPages(entries, NO_KEY);
       for (const entry of found) {
         cursor = entry.at;
         if (entry.kind === 'corrupt') continue;
         const row = decodeRow(entry.value);
         if (this.isOwedTo(entry.at.key, row, target)) {
-          if (entries.length > 0 && bytes + row.state.length > PAGE_BYTES) return inFrames(entries, reached);
-          entries.push(...entriesFor(entry.at.key, row));
+          if (entries.length > 0 && bytes + row.state.length > PAGE_BYTES) return inPages(entries, reached);
+          entries.push(...partsOfRow(entry.at.key, row));
           bytes += row.state.length + entry.at.key.length;
         }
         reached = entry.at.key;
       }
     }
-    return inFrames(entries, reached);
+    return inPages(entries, reached);
   }
 
   /** `target` durably covers the state with this digest. Anything merged into the hint since is owed anew. */
@@ -164,37 +163,9 @@ export function locate(key: FullKey): Locator {
   return { prefix: prefixOf(positionOf(key)), key };
 }
 
-type HintEntry = HintPage['entries'][number];
-
-function entriesFor(key: FullKey, row: Row): readonly HintEntry[] {
-  const state = stateOf(row);
-  const sole = soleOf(state, row.sole);
-  return partsOf(state, STATE_PART_BYTES_MAX).map((each, part, { length: parts }) => ({
-    key,
-    digest: row.digest,
-    part,
-    parts,
-    sole,
-    requires: each.requires,
-    state: parts === 1 ? row.state : encodeState(each.state),
-  }));
-}
-
-/** Entries dealt out to pages that fit a frame each. */
-function inFrames(entries: readonly HintEntry[], next: FullKey): readonly Omit<HintPage, 'id'>[] {
-  const pages: HintEntry[][] = [[]];
-  let bytes = 0;
-  for (const entry of entries) {
-    const more = entry.state.length + entry.key.length + dotsBytes(entry.requires);
-    bytes += more;
-    if (bytes > STATE_PART_BYTES_MAX && pages.at(-1)?.length !== 0) {
-      pages.push([]);
-      bytes = more;
-    }
-    pages.at(-1)?.push(entry);
-  }
-  return pages.map((of, i) => {
-    const more = i < pages.length - 1;
+function inPages(entries: readonly StatePartSent[], next: FullKey): readonly Omit<HintPage, 'id'>[] {
+  return inFrames(entries).map((of, i, { length }) => {
+    const more = i < length - 1;
     return { entries: of, more, next: more ? NO_KEY : next };
   });
 }

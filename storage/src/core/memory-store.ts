@@ -1,5 +1,14 @@
 import { latin1 } from '@circlet/shared/codec/bytes.ts';
-import { ABSENT, CORRUPT, type Entry, type Locator, type Lookup, type Store, type Table } from './store.ts';
+import {
+  ABSENT,
+  CORRUPT,
+  type Entry,
+  type Locator,
+  type Lookup,
+  RING_END,
+  type Store,
+  type Table,
+} from './store.ts';
 
 /**
  * The reference engine: what the port means, in the fewest lines. It keeps entries sorted, undoes a turn that is rolled
@@ -33,11 +42,12 @@ export class MemoryStore implements Store {
     if (slot !== undefined) this.replace(table, index, slot, undefined);
   }
 
-  scan(table: Table, after: Locator | undefined, limit: number): readonly Entry[] {
+  scan(table: Table, after: Locator | undefined, limit: number, end = RING_END): readonly Entry[] {
     const { index, slot } = after === undefined ? { index: 0, slot: undefined } : this.find(table, after);
+    const first = slot === undefined ? index : index + 1;
     return this.tables[table]
-      .slice(slot === undefined ? index : index + 1)
-      .slice(0, limit)
+      .slice(first, first + limit)
+      .filter(({ at }) => at.prefix < end)
       .map(({ at, value, corrupt }) => (corrupt ? { kind: 'corrupt', at } : { kind: 'found', at, value }));
   }
 

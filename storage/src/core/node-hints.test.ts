@@ -441,7 +441,7 @@ describe('hint messages that nobody should send', () => {
         { kind: 'hintAck', entries: [{ key: OTHER, digest: good.digest }] },
       ]);
     }
-    expect(net.events('a').filter((event) => event === 'bad_hint')).toHaveLength(4);
+    expect(net.events('a').filter((event) => event === 'bad_state')).toHaveLength(4);
     expect(a.store.count('rows')).toBe(1);
   });
 

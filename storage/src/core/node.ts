@@ -21,6 +21,7 @@ import {
   Ring,
   type Topology,
 } from '@circlet/shared/ring/topology.ts';
+import { AntiEntropy, type AntiEntropyOptions, isAntiEntropyMessage } from './anti-entropy/anti-entropy.ts';
 import {
   after,
   notice,
@@ -46,7 +47,7 @@ import type { Store } from './store.ts';
  * Only a ready node answers reads and writes. What must survive a crash is in the store before the effects of a turn
  * are performed; everything else here can be lost and is found again (protocol.md, rule 20).
  */
-export interface NodeOptions extends ReplicasOptions {
+export interface NodeOptions extends ReplicasOptions, AntiEntropyOptions {
   readonly cluster: string;
   /** Seeds gossip's choices. */
   readonly seed: number;
@@ -71,6 +72,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
   private readonly swim: Swim;
   private readonly replicas: Replicas;
   private readonly exchange: HintExchange;
+  private readonly antiEntropy: AntiEntropy;
   private ring: Ring | undefined;
   private hints: HintLedger | undefined;
   private founding: Founding | undefined;
@@ -89,6 +91,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
     this.swim = new Swim({ self: options.name, random: prng.next });
     this.replicas = new Replicas(options);
     this.exchange = new HintExchange(this.store, this.replicas, Math.floor(prng.next() * 2 ** 40));
+    this.antiEntropy = new AntiEntropy(options, this.replicas, prng.next);
   }
 
   handle(event: StorageEvent, now: Now): readonly StorageEffect[] {
@@ -106,10 +109,17 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
         break;
       case 'undelivered':
         this.changes++;
-        if (event.to.role === 'storage') this.gossip(this.swim.unreachable(event.to.name, now.monoMs));
+        if (event.to.role === 'storage') {
+          this.gossip(this.swim.unreachable(event.to.name, now.monoMs));
+          this.antiEntropy.unreachable(event.to.name);
+        }
         break;
       case 'bus':
         this.bus(event.up);
+        break;
+      case 'stop':
+        this.changes++;
+        this.antiEntropy.save();
         break;
     }
     return this.effects;
@@ -198,7 +208,12 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
     this.ring = ring;
     this.founding = undefined;
     this.hints = new HintLedger(this.store, ring);
-    this.replicas.adopt(ring, this.hints);
+    const trees = this.antiEntropy.adopt(ring);
+    this.replicas.adopt(ring, this.hints, {
+      changed: (at, was, is) => trees.changed(at, was, is),
+      replaced: (at) => trees.replaced(at),
+      suspect: (at, { monoMs }) => this.antiEntropy.found(at.prefix, monoMs),
+    });
     this.exchange.adopt(this.hints);
     this.effects.push({ kind: 'epoch', epoch: topology.epoch, topology: ring.digest });
     const { name } = this.options;
@@ -260,8 +275,15 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
         this.observeReadiness();
         break;
       case 'hints':
-        if (this.readiness.ready) this.exchange.offerAll(this, (name) => this.swim.status(name) === 'alive');
+        if (this.readiness.ready) {
+          const isAlive = (name: string) => this.swim.status(name) === 'alive';
+          this.exchange.offerAll(this, isAlive);
+          this.antiEntropy.tick(this, isAlive);
+        }
         this.effects.push(after(HINT_OFFER_MS, { kind: 'hints' }));
+        break;
+      case 'repair':
+        this.antiEntropy.step(this, timer.dueMs);
         break;
     }
   }
@@ -350,6 +372,10 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
       if (message.kind === 'hintOffer' && !(this.isMember && this.ring?.member(from.name) !== undefined))
         return;
       this.exchange.receive(this, from.name, message);
+    } else if (isAntiEntropyMessage(message)) {
+      // What a disk outside the topology has is not what its owner has, nor does it count as told.
+      if (this.isMember && this.ring?.member(from.name) !== undefined)
+        this.antiEntropy.receive(this, from.name, message);
     } else {
       this.effects.push(notice('warn', 'unexpected_message', { kind: message.kind, from: from.name }));
     }

@@ -5,6 +5,7 @@ import { decodeFrame, FrameBuilder, type FrameHeader } from '@circlet/shared/pro
 import type { Message, MessageKind, MessageOf } from '@circlet/shared/protocol/message.ts';
 import type { FoundingConfig } from '@circlet/shared/ring/founding.ts';
 import { encodeTopology, NO_TOPOLOGY, Ring, type Topology } from '@circlet/shared/ring/topology.ts';
+import type { RepairOptions } from './anti-entropy/anti-entropy.ts';
 import type { StorageEffect, StorageEvent } from './effects.ts';
 import { MemoryStore } from './memory-store.ts';
 import { StorageNode } from './node.ts';
@@ -23,6 +24,8 @@ export interface PodOptions {
   readonly store?: Store;
   readonly founding?: FoundingConfig;
   readonly hintKeysMax?: number;
+  readonly repair?: RepairOptions;
+  readonly seed?: number;
 }
 
 export class Pod {
@@ -43,9 +46,10 @@ export class Pod {
       cluster: CLUSTER,
       clusterKey: DIGEST_KEY,
       store: this.store,
-      seed: 7,
+      seed: options.seed ?? 7,
       founding: options.founding,
       hintKeysMax: options.hintKeysMax ?? 1000,
+      repair: options.repair,
       version: '1.2.3',
     });
   }

@@ -219,9 +219,12 @@ function suspicion(
   const since = before === 'corrupt' ? undefined : before?.suspectSince;
   if (before !== 'corrupt' && since === undefined) return undefined;
   if (since?.boot !== boot) return { boot, monoMs: Math.floor(monoMs) };
-  const isWhole = othersReadMs !== undefined && othersReadMs > since.monoMs + TIMEOUT_MS_MAX + CLOCK_ERROR_MS;
+  const isWhole = othersReadMs !== undefined && othersReadMs > since.monoMs + HEALABLE_MS;
   return isWhole ? undefined : since;
 }
+
+/** After so long, nothing is on its way any more that was begun before. */
+export const HEALABLE_MS = TIMEOUT_MS_MAX + CLOCK_ERROR_MS;
 
 function sameRow(a: Row, b: Row): boolean {
   return (

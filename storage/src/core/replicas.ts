@@ -1,21 +1,31 @@
 import { assert } from '@circlet/shared/assert.ts';
+import { emptyState } from '@circlet/shared/causality/key-state.ts';
 import { partsOf } from '@circlet/shared/causality/parts.ts';
 import { decodeState, digestOf, encodeState } from '@circlet/shared/causality/state-codec.ts';
 import { DecodeError, latin1 } from '@circlet/shared/codec/bytes.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
+import type { Now } from '@circlet/shared/machine.ts';
 import { addressOf, type FrameHeader } from '@circlet/shared/protocol/frame.ts';
-import type { HintPage } from '@circlet/shared/protocol/hint.ts';
 import { CLOCK_ERROR_MS, STATE_PART_BYTES_MAX, TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
 import type { MessageOf, ReplicaRequest } from '@circlet/shared/protocol/message.ts';
 import { NO_DIGEST, NO_STATE, type RefusalReason } from '@circlet/shared/protocol/replica.ts';
+import type { StatePartSent } from '@circlet/shared/protocol/state-part.ts';
 import { checkFullKey, type FullKey } from '@circlet/shared/ring/key.ts';
 import { positionOf, prefixOf, vnodeOf } from '@circlet/shared/ring/position.ts';
 import type { Ring } from '@circlet/shared/ring/topology.ts';
 import { notice, send, type Turn } from './effects.ts';
 import type { HintLedger } from './hint-ledger.ts';
-import { type Before, lead, mergeInto, type MergeResult, type Minter } from './replica.ts';
+import {
+  type Before,
+  HEALABLE_MS,
+  lead,
+  type Hinting,
+  mergeInto,
+  type MergeResult,
+  type Minter,
+} from './replica.ts';
 import { decodeRow, encodeRow, type Row } from './row.ts';
-import type { Locator, Lookup, Store } from './store.ts';
+import type { Entry, Locator, Lookup, Store } from './store.ts';
 
 /**
  * The replicas of one node in one topology after the other: places a key, applies the rules of `replica.ts` to its row, and
@@ -30,6 +40,15 @@ export interface ReplicasOptions {
   readonly hintKeysMax: number;
 }
 
+/** Who has to know of every change to a row, in the turn that makes it. */
+export interface RowObserver {
+  changed(at: Locator, before: Row | undefined, after: Row | undefined): void;
+  /** Something was written where something could not be read. */
+  replaced(at: Locator): void;
+  /** The row is damaged, or in the place of one that was. */
+  suspect(at: Locator, now: Now): void;
+}
+
 export class Replicas {
   /** Writes so far; see `Machine`. */
   mutations = 0;
@@ -37,6 +56,7 @@ export class Replicas {
   private readonly store: Store;
   private ring: Ring | undefined;
   private hints: HintLedger | undefined;
+  private rows: RowObserver | undefined;
   /** The last serial given to an actor in this life (law 3). */
   private serial = 0;
 
@@ -45,9 +65,10 @@ export class Replicas {
     this.store = options.store;
   }
 
-  adopt(ring: Ring, hints: HintLedger): void {
+  adopt(ring: Ring, hints: HintLedger, rows: RowObserver): void {
     this.ring = ring;
     this.hints = hints;
+    this.rows = rows;
   }
 
   /** Does what is asked, of a node that is ready. `owedBy` hold writes that this node owns and may not have. */
@@ -86,6 +107,7 @@ export class Replicas {
     }
     const isSuspect = row === 'corrupt' || row.suspectSince !== undefined;
     if (isSuspect) turn.effects.push(notice('alarm', 'row_suspect', { table: isOwner ? 'rows' : 'hints' }));
+    if (isSuspect && isOwner) this.rows?.suspect(at, turn.now);
     if (row === 'corrupt') {
       reply({ what: 'suspect' });
     } else if (message.want === 'digest') {
@@ -117,8 +139,8 @@ export class Replicas {
     }
     this.mutations++;
     this.serial = result.serial;
-    if (result.row !== undefined) this.write(isOwner, at, before, result.row);
-    else if (!isOwner) this.oweMore(at, before, owed);
+    if (result.row !== undefined) this.write(turn, isOwner, at, before, result.row);
+    else if (!isOwner) this.oweMore(turn, at, before, owed);
     alarmOnDoubleDots(turn, result.doubleDots);
     const led = {
       kind: 'led' as const,
@@ -164,40 +186,81 @@ export class Replicas {
     turn.effects.push(send(addressOf(from), { kind: 'merged', id: message.id }));
   }
 
-  /** Merges hints that another node held for this one: those of them that are here now; undefined when nothing counts. */
-  takeHints(turn: Turn, from: string, entries: HintPage['entries']): HintPage['entries'] | undefined {
-    const decoded = entries.flatMap((entry) => this.readHint(turn, from, entry) ?? []);
-    const taken: HintPage['entries'][number][] = [];
+  /** Merges what another node holds or has: those parts that are here now; undefined when nothing counts. */
+  takeStates(turn: Turn, from: string, entries: readonly StatePartSent[]): readonly Taken[] | undefined {
+    const decoded = entries.flatMap((entry) => this.readEntry(turn, from, entry) ?? []);
+    const taken: Taken[] = [];
     for (const { entry, at, part } of decoded) {
       const before = this.before(this.store.get('rows', at));
-      const hinting = { owed: 0, wallMs: 0 };
-      const result = mergeInto(before, part, entry.sole, undefined, this.minter(turn), hinting);
+      const result = mergeInto(before, part, entry.sole, undefined, this.minter(turn), NOT_A_HINT);
       if (result.kind === 'clone') {
         turn.effects.push(notice('alarm', 'identity_clone', { name: this.options.name }));
         return undefined;
       }
       if (result.kind !== 'merged' && result.kind !== 'vacant') continue;
+      this.mutations++;
       this.keep(turn, true, at, before, result);
-      taken.push(entry);
+      const isNew = result.kind === 'merged' && result.row !== undefined;
+      const row = isNew ? result.row : before;
+      taken.push({ entry, prefix: at.prefix, digest: isRow(row) ? row.digest : NO_DIGEST, isNew });
     }
     return taken;
   }
 
-  /** Undefined for an entry that is not what it should be: it stays with its holder, and the others are taken. */
-  private readHint(turn: Turn, from: string, entry: HintPage['entries'][number]) {
+  /**
+   * All other owners have told what they have in one place of the ring, asked at `askedMs`, and it is merged: the rows there
+   * may vouch again, if that was long enough after the damage (`suspicion`). When the wait begins that is not over yet.
+   */
+  heal(turn: Turn, entries: readonly Entry[], askedMs: number, foundMs: number): number | undefined {
+    let waitsFrom: number | undefined;
+    for (const entry of entries) {
+      const sinceMs =
+        entry.kind === 'corrupt'
+          ? this.giveUp(turn, entry.at, askedMs, foundMs)
+          : this.vouch(turn, entry.at, askedMs);
+      if (sinceMs !== undefined) waitsFrom = Math.max(waitsFrom ?? sinceMs, sinceMs);
+    }
+    return waitsFrom;
+  }
+
+  /** Nobody has anything for what cannot be read here: in the end it is as if it had not been. */
+  private giveUp(turn: Turn, at: Locator, askedMs: number, foundMs: number): number | undefined {
+    if (askedMs <= foundMs + HEALABLE_MS) return foundMs;
+    this.mutations++;
+    this.store.delete('rows', at);
+    this.rows?.replaced(at);
+    turn.effects.push(notice('alarm', 'row_lost'));
+    return undefined;
+  }
+
+  private vouch(turn: Turn, at: Locator, askedMs: number): number | undefined {
+    const before = this.before(this.store.get('rows', at));
+    if (!isRow(before) || before.suspectSince === undefined) return undefined;
+    const nothing = { state: emptyState, requires: [] };
+    const result = mergeInto(before, nothing, [], askedMs, this.minter(turn), NOT_A_HINT);
+    if (result.kind !== 'merged' && result.kind !== 'vacant') return undefined;
+    this.mutations++;
+    this.keep(turn, true, at, before, result);
+    const since = result.kind === 'merged' ? (result.row ?? before).suspectSince : undefined;
+    if (since === undefined) turn.effects.push(notice('info', 'row_healed'));
+    return since?.monoMs;
+  }
+
+  /** Undefined for an entry that is not what it should be: it stays where it is, and the others are taken. */
+  private readEntry(turn: Turn, from: string, entry: StatePartSent) {
     try {
       checkFullKey(entry.key);
       const { at, isOwner } = this.place(entry.key);
-      if (!isOwner) throw new DecodeError('a hint for a key that is not ours');
+      if (!isOwner) throw new DecodeError('a state of a key that is not ours');
       const state = decodeState(entry.state);
-      // What is acknowledged is the digest: it must be this state's.
+      // Whoever sent it goes by the digest: it must be this state's.
       if (entry.parts === 1 && latin1(digestOf(this.options.clusterKey, state)) !== entry.digest) {
-        throw new DecodeError('a hint that is not what its digest says');
+        throw new DecodeError('a state that is not what its digest says');
       }
       return { entry, at, part: { state, requires: entry.requires } };
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      turn.effects.push(notice('warn', 'bad_hint', { from, reason: error.message }));
+      turn.effects.push(notice('warn', 'bad_state', { from, reason: error.message }));
       return undefined;
     }
   }
@@ -225,9 +288,9 @@ export class Replicas {
   }
 
   /** A twin attempt that found its write held here still stands in for its slots. */
-  private oweMore(at: Locator, before: Before, owed: number): void {
+  private oweMore(turn: Turn, at: Locator, before: Before, owed: number): void {
     if (!isRow(before) || (before.owed | owed) === before.owed) return;
-    this.write(false, at, before, { ...before, owed: before.owed | owed });
+    this.write(turn, false, at, before, { ...before, owed: before.owed | owed });
   }
 
   /** What came of a merge is stored. */
@@ -240,16 +303,21 @@ export class Replicas {
   ): void {
     if (result.kind === 'vacant') {
       // A row that says nothing would be a difference to the other owners, who have none.
-      if (isRow(before)) this.store.delete(isOwner ? 'rows' : 'hints', at);
+      if (!isRow(before)) return;
+      this.store.delete(isOwner ? 'rows' : 'hints', at);
+      if (isOwner) this.rows?.changed(at, before, undefined);
       return;
     }
-    if (result.row !== undefined) this.write(isOwner, at, before, result.row);
+    if (result.row !== undefined) this.write(turn, isOwner, at, before, result.row);
     alarmOnDoubleDots(turn, result.doubleDots);
   }
 
-  private write(isOwner: boolean, at: Locator, before: Before, row: Row): void {
+  private write({ now }: Turn, isOwner: boolean, at: Locator, before: Before, row: Row): void {
     if (isOwner) {
       this.store.put('rows', at, encodeRow(row));
+      if (before === 'corrupt') this.rows?.replaced(at);
+      else this.rows?.changed(at, before, row);
+      if (row.suspectSince !== undefined) this.rows?.suspect(at, now);
     } else {
       assert(this.hints !== undefined, 'a ready node has a hint ledger');
       this.hints.put(at, before, row);
@@ -273,6 +341,17 @@ export class Replicas {
     return { node: name, boot, digestKey: clusterKey, serial: this.serial, monoMs: now.monoMs };
   }
 }
+
+export interface Taken {
+  readonly entry: StatePartSent;
+  readonly prefix: number;
+  /** Of the row now. */
+  readonly digest: string;
+  /** It changed something. */
+  readonly isNew: boolean;
+}
+
+const NOT_A_HINT: Hinting = { owed: 0, wallMs: 0 };
 
 /** Says no, with our clock: the sender may have it wrong (protocol.md, rule 15). */
 export function refuse(turn: Turn, to: FrameHeader, { id }: ReplicaRequest, reason: RefusalReason): void {

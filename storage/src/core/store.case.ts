@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Entry, Locator, Store, Table } from './store.ts';
+import { type Entry, justBefore, type Locator, type Store, type Table } from './store.ts';
 
 /** What every engine must do, whatever it is made of. */
 export interface Engine {
@@ -141,6 +141,17 @@ export function conforms(engine: Engine): void {
       expect(behind(at(3, 'c'))).toEqual(['5 a=v']);
       expect(behind(at(4, 'zzz'))).toEqual(['5 a=v']);
       expect(behind(at(5, 'a'))).toEqual([]);
+    });
+
+    it('a scan ends before a prefix, and one from just before a prefix begins with it', () => {
+      const store = create();
+      for (const prefix of [0, 3, 4, 5, LAST]) put(store, table, at(prefix, 'k'), 'v');
+      const within = (first: number, end: number) =>
+        store.scan(table, justBefore(first), 10, end).map((entry) => entry.at.prefix);
+      expect(within(3, 5)).toEqual([3, 4]);
+      expect(within(0, 1)).toEqual([0]);
+      expect(within(5, LAST + 1)).toEqual([5, LAST]);
+      expect(within(6, LAST)).toEqual([]);
     });
 
     it('what is deleted while it is scanned is passed over, and nothing else is', () => {

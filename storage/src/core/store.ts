@@ -13,8 +13,8 @@ export interface Store {
   get(table: Table, at: Locator): Lookup;
   put(table: Table, at: Locator, value: Uint8Array): void;
   delete(table: Table, at: Locator): void;
-  /** At most `limit` entries in (prefix, key) order, starting behind `after`. */
-  scan(table: Table, after: Locator | undefined, limit: number): readonly Entry[];
+  /** At most `limit` entries in (prefix, key) order, starting behind `after`, of prefixes below `end`. */
+  scan(table: Table, after: Locator | undefined, limit: number, end?: number): readonly Entry[];
   /** Rows in the table, without reading them. */
   count(table: Table): number;
   /** Size of the store on disk, bytes. */
@@ -48,6 +48,16 @@ export type Lookup =
 export type Entry =
   | { readonly kind: 'found'; readonly at: Locator; readonly value: Uint8Array }
   | { readonly kind: 'corrupt'; readonly at: Locator };
+
+/** No prefix is as large: the end of the ring. */
+export const RING_END = 2 ** 52;
+/** Greater than any full key, whose first byte is a length. */
+const AFTER_ALL = Uint8Array.of(0xff);
+
+/** Where to begin a scan that is to find the prefix and what follows it. */
+export function justBefore(prefix: number): Locator | undefined {
+  return prefix === 0 ? undefined : { prefix: prefix - 1, key: AFTER_ALL };
+}
 
 export const ABSENT: Lookup = { kind: 'absent' };
 export const CORRUPT: Lookup = { kind: 'corrupt' };

@@ -10,6 +10,7 @@ import {
   type Entry,
   type Locator,
   type Lookup,
+  RING_END,
   type Store,
   type Table,
 } from '../core/store.ts';
@@ -128,9 +129,9 @@ export class SqliteStore implements Store {
     this.counts[table] -= chain === 'corrupt' ? 1 : chain.length - rest.length;
   }
 
-  scan(table: Table, after: Locator | undefined, limit: number): readonly Entry[] {
+  scan(table: Table, after: Locator | undefined, limit: number, end = RING_END): readonly Entry[] {
     const entries: Entry[] = [];
-    const rows = this.statements[table].scan.all(after?.prefix ?? 0, limit + 1) as unknown as Scanned[];
+    const rows = this.statements[table].scan.all(after?.prefix ?? 0, end, limit + 1) as unknown as Scanned[];
     for (const [prefix, blob] of rows) {
       const chain = decodeChain(prefix, blob);
       const startsBehind = after !== undefined && prefix === after.prefix;
@@ -229,7 +230,7 @@ export class SqliteStore implements Store {
 
   private prepare(table: Table): Statements {
     const get = this.database.prepare(`SELECT d FROM ${table} WHERE h = ?`);
-    const scan = this.database.prepare(`SELECT h, d FROM ${table} WHERE h >= ? ORDER BY h LIMIT ?`);
+    const scan = this.database.prepare(`SELECT h, d FROM ${table} WHERE h >= ? AND h < ? ORDER BY h LIMIT ?`);
     get.setReturnArrays(true);
     scan.setReturnArrays(true);
     return {

@@ -1,0 +1,55 @@
+import type { Words128 } from '@circlet/shared/hash/md5.ts';
+import { xor } from '@circlet/shared/merkle/hash.ts';
+import { prefixesOf, type Range } from '@circlet/shared/merkle/range.ts';
+import type { StatePartSent } from '@circlet/shared/protocol/state-part.ts';
+import { decodeRow } from '../row.ts';
+import { partsOfRow } from '../state-parts.ts';
+import { type Entry, justBefore, type Locator, type Store } from '../store.ts';
+import { hashOf } from './trees.ts';
+
+/** A place in the ring with the rows that lie there: nearly always one. */
+export interface Place {
+  readonly prefix: number;
+  readonly hash: Words128;
+  readonly entries: readonly Entry[];
+}
+
+/** At most `limit` rows of a range, from its beginning or behind `after`. */
+export function rowsIn(
+  store: Store,
+  range: Range,
+  vnodes: number,
+  limit: number,
+  after?: Locator,
+): readonly Entry[] {
+  const [first, end] = prefixesOf(range, vnodes);
+  return store.scan('rows', after ?? justBefore(first), limit, end);
+}
+
+export function rowsAt(store: Store, prefix: number): readonly Entry[] {
+  return store.scan('rows', justBefore(prefix), ROWS_PER_PLACE_MAX, prefix + 1);
+}
+
+export function placesIn(rows: readonly Entry[]): readonly Place[] {
+  const places: { prefix: number; hash: Words128; entries: Entry[] }[] = [];
+  for (const entry of rows) {
+    const { prefix } = entry.at;
+    const last = places.at(-1);
+    if (last?.prefix === prefix) {
+      last.hash = xor(last.hash, hashOf(entry));
+      last.entries.push(entry);
+    } else {
+      places.push({ prefix, hash: hashOf(entry), entries: [entry] });
+    }
+  }
+  return places;
+}
+
+/** What can be read of them, as it is sent: a damaged row is never copied. */
+export function partsOfEntries(entries: readonly Entry[]): readonly StatePartSent[] {
+  return entries.flatMap((entry) =>
+    entry.kind === 'corrupt' ? [] : partsOfRow(entry.at.key, decodeRow(entry.value)),
+  );
+}
+
+const ROWS_PER_PLACE_MAX = 64;

@@ -1,0 +1,350 @@
+import { unreachable } from '@circlet/shared/assert.ts';
+import type { Words128 } from '@circlet/shared/hash/md5.ts';
+import {
+  isNothing,
+  NOTHING,
+  NOTHING_SHORT,
+  NOTHING_WHOLE,
+  shortHash,
+  wholeHash,
+  xor,
+} from '@circlet/shared/merkle/hash.ts';
+import {
+  childOf,
+  FANOUT,
+  LEVEL_MAX,
+  prefixesOf,
+  type Range,
+  rangeOf,
+  wholeVnode,
+} from '@circlet/shared/merkle/range.ts';
+import { TREE_DEPTH } from '@circlet/shared/merkle/tree.ts';
+import { ROWS_LISTED_MAX } from '@circlet/shared/protocol/anti-entropy.ts';
+import { STATE_PART_BYTES_MAX } from '@circlet/shared/protocol/limits.ts';
+import type { MessageOf } from '@circlet/shared/protocol/message.ts';
+import type { StatePartSent } from '@circlet/shared/protocol/state-part.ts';
+import type { Ring } from '@circlet/shared/ring/topology.ts';
+import { toPeer, type Turn } from '../effects.ts';
+import { inFrames, partBytes } from '../state-parts.ts';
+import { justBefore, type Locator, type Store } from '../store.ts';
+import type { Budget } from './budget.ts';
+import { partsOfEntries, type Place, placesIn, rowsAt, rowsIn } from './places.ts';
+import { hashOf, type Trees } from './trees.ts';
+
+/**
+ * Finds the rows that two owners have otherwise (`protocol/anti-entropy.ts`). What a peer says becomes a task; a task compares
+ * it with what is here when its turn comes, and says what is one step nearer to the rows. The last task is done first: the
+ * walk goes deep before it goes wide, so that little is waiting however much differs.
+ */
+export class Walk {
+  private readonly name: string;
+  private readonly store: Store;
+  private readonly budget: Budget;
+  private readonly ring: Ring;
+  private readonly trees: Trees;
+  private tasks: Task[] = [];
+  /** How many of them are for each peer. */
+  private readonly waiting = new Map<string, number>();
+  /** Vnodes of which a walk is under way, and when it was last heard of. */
+  private readonly walked = new Map<number, number>();
+
+  constructor(name: string, store: Store, budget: Budget, ring: Ring, trees: Trees) {
+    this.name = name;
+    this.store = store;
+    this.budget = budget;
+    this.ring = ring;
+    this.trees = trees;
+  }
+
+  get isBusy(): boolean {
+    return this.tasks.length > 0;
+  }
+
+  /** What a round begins with; undefined when there is nothing to compare, or nothing that is not compared already. */
+  rootsFor(peer: string, nowMs: number): MessageOf<'treeRoots'> | undefined {
+    const roots = [];
+    for (let vnode = 0; vnode < this.ring.vnodes; vnode++) {
+      if (this.isCompared(vnode, peer) && !this.isWalked(vnode, nowMs))
+        roots.push({ vnode, hash: wholeHash(this.trees.hash(wholeVnode(vnode))) });
+    }
+    return roots.length === 0 ? undefined : { kind: 'treeRoots', roots };
+  }
+
+  /** What there is no room for is met again in a later round. */
+  add(task: Task): void {
+    const waiting = this.waiting.get(task.peer) ?? 0;
+    if (waiting >= TASKS_PER_PEER) return;
+    this.waiting.set(task.peer, waiting + 1);
+    this.tasks.push(task);
+  }
+
+  /** Nobody listens there: what it was to be told can wait for its next life. */
+  drop(peer: string): void {
+    if (this.waiting.delete(peer)) this.tasks = this.tasks.filter((task) => task.peer !== peer);
+  }
+
+  /** Does the last task, or the next part of it. */
+  work(turn: Turn): void {
+    const task = this.tasks.pop();
+    if (task === undefined) return;
+    this.waiting.set(task.peer, (this.waiting.get(task.peer) ?? 1) - 1);
+    this.budget.rows--;
+    switch (task.kind) {
+      case 'compare':
+        this.compare(turn, task.peer, task.message);
+        break;
+      case 'reconcile':
+        this.reconcile(turn, task);
+        break;
+      case 'give':
+        this.give(turn, task);
+        break;
+      default:
+        unreachable(task);
+    }
+  }
+
+  private isCompared(vnode: number, peer: string): boolean {
+    const { ring } = this;
+    return ring.slotOf(vnode, this.name) >= 0 && ring.slotOf(vnode, peer) >= 0 && this.trees.isBuilt(vnode);
+  }
+
+  /** One walk at a time: two would send the same rows, and a node that has none gets them from one owner, not from all. */
+  private isWalked(vnode: number, nowMs: number): boolean {
+    return nowMs - (this.walked.get(vnode) ?? Number.NEGATIVE_INFINITY) <= SILENCE_MS;
+  }
+
+  /** A walk of the vnode that lies there goes on. */
+  heard(prefix: number, nowMs: number): void {
+    this.walked.set(rangeOf(prefix, 0, this.ring.vnodes).vnode, nowMs);
+  }
+
+  private send(turn: Turn, peer: string, message: Sent): void {
+    this.budget.bytes -= sizeOf(message);
+    turn.effects.push(toPeer(peer, message));
+  }
+
+  // ---- down the trees ----
+
+  private compare(turn: Turn, peer: string, message: TreeMessage): void {
+    if (message.kind === 'treeRoots') {
+      this.compareRoots(turn, peer, message);
+      return;
+    }
+    const { vnode, level, index } = message;
+    if (!this.isCompared(vnode, peer)) return;
+    this.walked.set(vnode, turn.now.monoMs);
+    const range = { vnode, level, index };
+    if (message.kind === 'treeNodes') {
+      this.compareNodes(turn, peer, range, message.hashes);
+    } else {
+      const theirs = new Map(message.rows.map(({ offset, hash }) => [offset, hash]));
+      this.add({ kind: 'reconcile', peer, range, theirs, after: undefined, sinceMs: turn.now.monoMs });
+    }
+  }
+
+  private compareRoots(turn: Turn, peer: string, { roots }: MessageOf<'treeRoots'>): void {
+    for (const { vnode, hash } of roots) {
+      if (this.isWalked(vnode, turn.now.monoMs) || !this.isCompared(vnode, peer)) continue;
+      const ours = this.trees.hash(wholeVnode(vnode));
+      if (hash === wholeHash(ours)) continue;
+      this.walked.set(vnode, turn.now.monoMs);
+      this.describe(turn, peer, wholeVnode(vnode), ours, hash === NOTHING_WHOLE);
+    }
+  }
+
+  private compareNodes(turn: Turn, peer: string, range: Range, hashes: readonly string[]): void {
+    this.childrenOf(range).forEach((ours, child) => {
+      const theirs = hashes[child] ?? NOTHING_SHORT;
+      if (theirs !== shortHash(ours))
+        this.describe(turn, peer, childOf(range, child), ours, theirs === NOTHING_SHORT);
+    });
+  }
+
+  /** Says what is in a range that the other has otherwise: its rows if they are few, else the hashes of its parts. */
+  private describe(turn: Turn, peer: string, range: Range, ours: Words128, isEmptyThere: boolean): void {
+    if (isNothing(ours)) {
+      this.send(turn, peer, { kind: 'treeRows', ...range, rows: [] });
+      return;
+    }
+    if (isEmptyThere || range.level === LEVEL_MAX) {
+      this.add({
+        kind: 'reconcile',
+        peer,
+        range,
+        theirs: new Map(),
+        after: undefined,
+        sinceMs: turn.now.monoMs,
+      });
+      return;
+    }
+    const isLarge = this.trees.rowsAtLeast(range) > ROWS_LISTED_MAX;
+    const rows = isLarge ? [] : rowsIn(this.store, range, this.ring.vnodes, ROWS_LISTED_MAX + 1);
+    this.budget.rows -= rows.length;
+    if (isLarge || rows.length > ROWS_LISTED_MAX) {
+      this.send(turn, peer, { kind: 'treeNodes', ...range, hashes: this.childrenOf(range).map(shortHash) });
+      return;
+    }
+    const [first] = prefixesOf(range, this.ring.vnodes);
+    const listed = placesIn(rows).map((place) => ({
+      offset: place.prefix - first,
+      hash: shortHash(place.hash),
+    }));
+    this.send(turn, peer, { kind: 'treeRows', ...range, rows: listed });
+  }
+
+  /** The hashes of a range's parts: from the tree, or below its leaves from the rows. */
+  private childrenOf(range: Range): readonly Words128[] {
+    const level = range.level + 1;
+    const children = Array.from({ length: FANOUT }, (_, child) => childOf(range, child));
+    if (level <= TREE_DEPTH) return children.map((child) => this.trees.hash(child));
+    const sums: Words128[] = children.map(() => NOTHING);
+    const rows = rowsIn(this.store, range, this.ring.vnodes, ROWS_SUMMED_MAX);
+    this.budget.rows -= rows.length;
+    for (const entry of rows) {
+      const child = rangeOf(entry.at.prefix, level, this.ring.vnodes).index % FANOUT;
+      sums[child] = xor(sums[child] ?? NOTHING, hashOf(entry));
+    }
+    return sums;
+  }
+
+  // ---- rows ----
+
+  /** Sends what the other has not, or has otherwise, and at the end asks for what only it has. */
+  private reconcile(turn: Turn, task: Reconcile): void {
+    const { peer, range, theirs } = task;
+    if (!this.isCompared(range.vnode, peer)) return;
+    this.walked.set(range.vnode, turn.now.monoMs);
+    const isStale = task.after === undefined && turn.now.monoMs - task.sinceMs > STALE_MS;
+    if (isStale && range.level <= TREE_DEPTH) {
+      // Another owner may have sent all of it since.
+      this.describe(turn, peer, range, this.trees.hash(range), false);
+      return;
+    }
+    const limit = Math.max(2, Math.min(this.budget.rows, ROWS_PER_TASK));
+    const rows = rowsIn(this.store, range, this.ring.vnodes, limit, task.after);
+    this.budget.rows -= rows.length;
+    const places = placesIn(rows);
+    const isEnd = rows.length < limit;
+    // The last place may go on behind the page; alone, it is all that the page has.
+    const whole = isEnd || places.length === 1 ? places : places.slice(0, -1);
+    const reached = this.sendDiffering(turn, task, whole);
+    const [first] = prefixesOf(range, this.ring.vnodes);
+    if (reached !== undefined && (!isEnd || reached !== whole.at(-1)?.prefix)) {
+      this.add({ ...task, after: justBefore(reached + 1) });
+    } else if (theirs.size > 0) {
+      const prefixes = [...theirs.keys()].map((offset) => first + offset);
+      this.send(turn, peer, { kind: 'rowsAsk', id: 0, prefixes });
+    }
+  }
+
+  /** Until about a frame is full. The place that was reached. */
+  private sendDiffering(
+    turn: Turn,
+    { peer, range, theirs }: Reconcile,
+    places: readonly Place[],
+  ): number | undefined {
+    const [first] = prefixesOf(range, this.ring.vnodes);
+    const missing: StatePartSent[] = [];
+    const other: StatePartSent[] = [];
+    let bytes = 0;
+    let reached: number | undefined;
+    for (const { prefix, hash, entries } of places) {
+      if (bytes > STATE_PART_BYTES_MAX) break;
+      reached = prefix;
+      // What is damaged here is missing here: it stays among theirs, and is asked for.
+      if (isNothing(hash)) continue;
+      const has = theirs.get(prefix - first);
+      theirs.delete(prefix - first);
+      if (has === shortHash(hash)) continue;
+      const parts = partsOfEntries(entries);
+      (has === undefined ? missing : other).push(...parts);
+      for (const part of parts) bytes += partBytes(part);
+    }
+    this.tell(turn, peer, missing, false);
+    this.tell(turn, peer, other, true);
+    return reached;
+  }
+
+  private tell(turn: Turn, peer: string, entries: readonly StatePartSent[], more: boolean): void {
+    if (entries.length === 0) return;
+    for (const each of inFrames(entries))
+      this.send(turn, peer, { kind: 'rowsTold', answers: 0, page: 0, pages: 1, more, entries: each });
+  }
+
+  private give(turn: Turn, task: Give): void {
+    const { peer, id } = task;
+    const now = task.prefixes.slice(0, PLACES_PER_TASK);
+    const later = task.prefixes.slice(PLACES_PER_TASK);
+    const rows = now.flatMap((prefix) => rowsAt(this.store, prefix));
+    this.budget.rows -= now.length + rows.length;
+    const entries = partsOfEntries(rows);
+    if (id === 0) {
+      this.tell(turn, peer, entries, false);
+    } else {
+      const frames = inFrames(entries);
+      frames.forEach((each, page) => {
+        const of = { answers: id, page, pages: frames.length, more: false };
+        this.send(turn, peer, { kind: 'rowsTold', ...of, entries: each });
+      });
+    }
+    if (later.length > 0) this.add({ ...task, prefixes: later });
+  }
+}
+
+export type TreeMessage = MessageOf<'treeRoots'> | MessageOf<'treeNodes'> | MessageOf<'treeRows'>;
+type Sent = TreeMessage | MessageOf<'rowsAsk'> | MessageOf<'rowsTold'>;
+
+interface Compare {
+  readonly kind: 'compare';
+  readonly peer: string;
+  readonly message: TreeMessage;
+}
+
+interface Reconcile {
+  readonly kind: 'reconcile';
+  readonly peer: string;
+  readonly range: Range;
+  /** The hashes of the other's rows by their place in the range: those that are left have not been met here. */
+  readonly theirs: Map<number, string>;
+  readonly after: Locator | undefined;
+  readonly sinceMs: number;
+}
+
+interface Give {
+  readonly kind: 'give';
+  readonly peer: string;
+  /** Of the question, which names one place; 0 when nobody waits for all of it. */
+  readonly id: number;
+  readonly prefixes: readonly number[];
+}
+
+type Task = Compare | Reconcile | Give;
+
+/** About: what is not states has a few bytes an item. */
+function sizeOf(message: Sent): number {
+  switch (message.kind) {
+    case 'treeRoots':
+      return 20 * message.roots.length;
+    case 'treeNodes':
+      return 20 + 8 * message.hashes.length;
+    case 'treeRows':
+      return 20 + 15 * message.rows.length;
+    case 'rowsAsk':
+      return 20 + 8 * message.prefixes.length;
+    case 'rowsTold':
+      return message.entries.reduce((sum, entry) => sum + partBytes(entry) + 24, 20);
+    default:
+      return unreachable(message);
+  }
+}
+
+/** A walk that was not heard of for so long has ended. */
+const SILENCE_MS = 3_000;
+/** What a peer was said to have so long ago it may have otherwise by now. */
+const STALE_MS = 1_000;
+const TASKS_PER_PEER = 1_000;
+const ROWS_PER_TASK = 128;
+const PLACES_PER_TASK = 64;
+/** Rows under one leaf; it takes a pod of billions to have so many. */
+const ROWS_SUMMED_MAX = 100_000;
