@@ -13,6 +13,7 @@ import type { Notice, Role } from '@circlet/shared/machine.ts';
 import { Prng } from '@circlet/shared/prng.ts';
 import { SIBLINGS_DEFAULT_MAX } from '@circlet/shared/protocol/limits.ts';
 import type { FoundingConfig } from '@circlet/shared/ring/founding.ts';
+import { decodeTopology, type Member } from '@circlet/shared/ring/topology.ts';
 import type { RepairOptions } from '@circlet/storage/core/anti-entropy/anti-entropy.ts';
 import type { StorageEvent, StorageTimer } from '@circlet/storage/core/effects.ts';
 import { StorageNode } from '@circlet/storage/core/node.ts';
@@ -257,6 +258,17 @@ export class World {
       if (pod.role === 'storage') pod.store.close();
     }
     this.crash(id);
+  }
+
+  /** What the newest topology that any pod has says of this one's disk. */
+  memberState(id: string): Member['state'] | 'stranger' {
+    const topologies = this.storage.flatMap((name) => {
+      const stored = this.store(name).readMeta('topology');
+      return stored === undefined ? [] : [decodeTopology(stored)];
+    });
+    const [newest] = topologies.toSorted((a, b) => b.epoch - a.epoch);
+    const member = newest?.members.find(({ name }) => name === id);
+    return member?.disk === this.store(id).disk ? member.state : 'stranger';
   }
 
   /** Dead pods change disks: whatever `change` does to the closed files is what the next process finds. */

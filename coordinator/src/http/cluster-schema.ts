@@ -24,7 +24,7 @@ export const nodesSchema = z
         name: z.string(),
         id: z.string().describe('Of its disk: a node that lost its disk has another.'),
         zone: z.string(),
-        state: z.enum(['active', 'joining', 'leaving']),
+        state: z.enum(['active', 'joining', 'leaving', 'refilling']),
         status: liveness,
         vnodes: z.int(),
         keys: z.int().nullable(),

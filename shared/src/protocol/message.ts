@@ -1,9 +1,18 @@
 import type { Infer, Schema } from '../codec/schema.ts';
 import { rowsAsk, rowsTold, treeNodes, treeRoots, treeRows } from './anti-entropy.ts';
+import {
+  epochAccept,
+  epochAccepted,
+  epochChosen,
+  epochPrepare,
+  epochPromise,
+  epochRefused,
+} from './epoch.ts';
 import { foundingCall, foundingAnswer, topologyAsk, topologyTold } from './cluster.ts';
 import { echo, echoed } from './echo.ts';
 import { hintAck, hintOffer, hintPage, hintPull } from './hint.ts';
 import { swim } from './membership.ts';
+import { refillAsk, refillTold, replace } from './refill.ts';
 import { found, lead, led, merge, merged, read, refused } from './replica.ts';
 
 /**
@@ -34,6 +43,15 @@ const schemas = {
   treeRows: [21, treeRows],
   rowsAsk: [22, rowsAsk],
   rowsTold: [23, rowsTold],
+  epochPrepare: [24, epochPrepare],
+  epochPromise: [25, epochPromise],
+  epochAccept: [26, epochAccept],
+  epochAccepted: [27, epochAccepted],
+  epochRefused: [28, epochRefused],
+  epochChosen: [29, epochChosen],
+  replace: [30, replace],
+  refillAsk: [31, refillAsk],
+  refillTold: [32, refillTold],
 } as const satisfies Record<string, readonly [number, Schema<unknown>]>;
 
 type Schemas = typeof schemas;

@@ -86,6 +86,11 @@ export function kindsOf(of: Ingredients): Kinds {
   const members = fc.array(fc.record({ name: of.name, status, incarnation: of.number }), { maxLength: 16 });
   const entries = fc.array(fc.record({ key, digest, ...part, sole, requires }), { maxLength: 3 });
   const range = { vnode: of.number, level: fc.nat({ max: 255 }), index: of.number };
+  const choice = { epoch: of.number, topology: digest };
+  const ballot = fc.record({ round: fc.integer({ min: 1, max: 2 ** 32 }), node: of.name });
+  const accepted = fc.option(fc.record({ ballot, document: of.document }), { nil: undefined });
+  const succession = fc.record(choice);
+  const stretch = { vnode: of.number, first: of.number, end: of.number };
   const lead = fc.record({
     ...request,
     owedSlots,
@@ -197,6 +202,32 @@ export function kindsOf(of: Ingredients): Kinds {
       page: of.number,
       pages: of.number,
       more: fc.boolean(),
+      entries,
+    }),
+    epochPrepare: fc.record({ kind: fc.constant('epochPrepare'), of: succession, ballot }),
+    epochPromise: fc.record({ kind: fc.constant('epochPromise'), of: succession, ballot, accepted }),
+    epochAccept: fc.record({
+      kind: fc.constant('epochAccept'),
+      of: succession,
+      ballot,
+      document: of.document,
+    }),
+    epochAccepted: fc.record({ kind: fc.constant('epochAccepted'), of: succession, ballot }),
+    epochRefused: fc.record({ kind: fc.constant('epochRefused'), of: succession, ballot, promised: ballot }),
+    epochChosen: fc.record({ kind: fc.constant('epochChosen'), of: succession, document: of.document }),
+    replace: fc.record({ kind: fc.constant('replace'), disk: fc.stringMatching(/^[0-9a-f]{32}$/) }),
+    refillAsk: fc.record({
+      kind: fc.constant('refillAsk'),
+      id,
+      ...stretch,
+      rows: fc.array(fc.record({ offset: of.number, hash: bytesOf(8) }), { maxLength: 4 }),
+    }),
+    refillTold: fc.record({
+      kind: fc.constant('refillTold'),
+      id,
+      page: of.number,
+      pages: of.number,
+      reached: of.number,
       entries,
     }),
   };

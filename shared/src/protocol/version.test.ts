@@ -143,7 +143,7 @@ describe('the wire protocol', () => {
       topologyLayout,
     ];
     expect(sha256(...layouts), WHAT_TO_DO).toBe(
-      '326f143a129a95d5ec1cacafd3b90bb7c6477c0ac7a0a5f56056b33de8a295ac',
+      '61862ba9e20e2a3d8d02c0f0955001202720ebdbdec2177b0d6ed54a74cedcec',
     );
   });
 
@@ -214,6 +214,15 @@ describe('message tags', () => {
       '21 treeRows',
       '22 rowsAsk',
       '23 rowsTold',
+      '24 epochPrepare',
+      '25 epochPromise',
+      '26 epochAccept',
+      '27 epochAccepted',
+      '28 epochRefused',
+      '29 epochChosen',
+      '30 replace',
+      '31 refillAsk',
+      '32 refillTold',
     ]);
   });
 });

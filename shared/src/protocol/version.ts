@@ -3,7 +3,7 @@
  * turns it red, and the way out is a new number and a line here that says what pods of the version before will do.
  *
  * 1  first protocol: replica (lead, merge, read, echo), hint, membership, founding, topology
- * 2  anti-entropy (treeRoots, treeNodes, treeRows, rowsAsk, rowsTold). Pods of version 1 refuse every frame of version 2;
- *    no release had version 1, so a cluster of it is stopped and started anew
+ * 2  anti-entropy (tree*, rows*), the choice of an epoch (epoch*), refilling members (replace, refill*). Pods of version 1
+ *    refuse every frame of version 2: a cluster of it is stopped and started anew
  */
 export const PROTOCOL_VERSION = 2;

@@ -25,7 +25,8 @@ const member = struct({
   disk: diskId,
   zone: zoneName,
   weight: u8,
-  state: word('joining', 'active', 'leaving'),
+  /** `refilling`: its disk was lost. It takes writes on the new one, and vouches for nothing until it has what it lacks. */
+  state: word('joining', 'active', 'leaving', 'refilling'),
 });
 
 const document = struct({

@@ -53,7 +53,6 @@ export class ReplicaWatch implements WorldWatch {
   private readonly doubtful = new Map<string, number>();
   /** When they last were, of those that vouch again. */
   private readonly lastDoubtMs = new Map<string, number>();
-  private readonly wiped = new Set<string>();
   /** When a pod last held a hint that it holds no more, by pod and key. */
   private readonly heldUntilMs = new Map<string, number>();
 
@@ -179,11 +178,6 @@ export class ReplicaWatch implements WorldWatch {
     this.forgotten.add(`${pod}/${latin1(key)}`);
     this.doubtful.set(`${pod}/${latin1(key)}`, this.options.nowMs());
     this.lose(pod, [key], () => this.shelf(pod, 'rows').delete(latin1(key)), false);
-  }
-
-  /** The pod is no member any more: nobody can tell what it had. */
-  isWiped(pod: string): void {
-    this.wiped.add(pod);
   }
 
   /** Whether the owner's row has been unable to vouch ever since. */
@@ -369,8 +363,6 @@ export class ReplicaWatch implements WorldWatch {
     const askedMs = this.options.nowMs() - TIMEOUT_MS_MAX - 1_000;
     for (const owner of this.options.ownersOf(key)) {
       const row = this.disks.get(owner)?.rows.get(latin1(key));
-      if (owner !== pod && this.wiped.has(owner))
-        this.blame('I14', `${pod} vouches again, and nobody knows what ${owner} had`);
       if (owner === pod || row === undefined) continue;
       const beyond = closureOf(ledger, row.state).removeAll(own);
       for (const index of beyond.members()) {

@@ -85,10 +85,13 @@ describe('a cluster is founded once, by all of its initial members (rule 12)', (
     world.crash(A);
     world.run(3_000);
     story.written(story.put('p', 'X', { w: 3 }));
+    // Nobody hears that it could be replaced.
+    const calls = world.tap({ from: A, kind: 'replace' }, 'drop');
     world.wipe(A);
     world.restart(A);
     world.run(10_000);
     expect(story.hints()).toBe(1);
+    expect(calls.seen).toBeGreaterThan(3);
     // The disk is found again.
     world.crash(A);
     world.replaceDisk(A, disk);

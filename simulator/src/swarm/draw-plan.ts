@@ -217,9 +217,7 @@ function drawFaults(draw: Draw, shape: Shape, busyMs: number): FaultStep[] {
   const density = draw.pick([0.1, 0.4, 1, 1.3]);
   // Some outages last for minutes.
   const patience = draw.pick([1, 1, 1, 5]);
-  const drawn = names.filter((name) => draw.chance(FAULTS[name].has * density));
-  // Nobody replaces a wiped pod yet: of one of two copies, nothing strict would ever succeed again.
-  const chosen = drawn.filter((name) => name !== 'wipe' || shape.replicas >= 3);
+  const chosen = names.filter((name) => draw.chance(FAULTS[name].has * density));
   // Something goes wrong in every seed.
   const sure = ['crash', 'freeze', 'partition', 'stop'] as const;
   const kinds = chosen.some((name) => sure.some((one) => one === name))

@@ -15,8 +15,8 @@ import type { FaultName, FaultStep, Plan } from './plan.ts';
 export class Faults {
   /** Faults that took effect, by kind. */
   readonly fired: Partial<Record<FaultName, number>> = {};
-  /** Nodes whose disk was wiped: the cluster has no way yet to take them back. */
-  readonly gone = new Set<string>();
+  /** Pods whose disk was wiped: each is replaced by itself on an empty one, and refilled. */
+  readonly wiped = new Set<string>();
   /** A row was damaged: what replaces it does not vouch for a while. */
   hasDamage = false;
   private readonly world: World;
@@ -106,9 +106,11 @@ export class Faults {
   }
 
   private isPossible(step: FaultStep): boolean {
-    if (step.fault === 'wipe') return !this.gone.has(step.pod) && this.gone.size < 1;
-    if (step.fault === 'restore') return !this.gone.has(step.pod) && this.backups.has(step);
-    if (step.fault === 'flipLog' || step.fault === 'flipRow') return !this.gone.has(step.pod);
+    // One at a time, and not while another is refilled: disks are lost faster than they are refilled by nobody's fault but ours.
+    if (step.fault === 'wipe')
+      return this.world.storage.every((pod) => this.world.memberState(pod) === 'active');
+    // A disk that was replaced is fenced for good.
+    if (step.fault === 'restore') return !this.wiped.has(step.pod) && this.backups.has(step);
     if (step.fault === 'slow' || step.fault === 'freeze' || step.fault === 'clockStep')
       return this.world.isRunning(step.pod);
     return step.fault !== 'clog' || step.from !== step.to;
@@ -328,8 +330,7 @@ export class Faults {
     );
     if (isDone) this.count(step);
     if (step.fault === 'wipe') {
-      this.gone.add(pod);
-      this.watch.isWiped(pod);
+      this.wiped.add(pod);
     }
     if (step.fault === 'flipRow' && isDone) this.hasDamage = true;
     return back;

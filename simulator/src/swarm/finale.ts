@@ -25,6 +25,8 @@ const POLL_MS = 50;
 const SERVING_MS_MAX = 60_000;
 /** A timeout of a minute, three retries, and what waited behind them. */
 const CALLS_MS_MAX = 900_000;
+/** Large values at some kilobytes a second. */
+const REFILL_MS_MAX = 900_000;
 const DRAIN_MS_MAX = 180_000;
 /** A read repairs until a second after its answer. */
 const REPAIR_MS = 1_500;
@@ -75,6 +77,7 @@ export class Finale {
   /** Everybody serves, every call and its repeats have ended, and every hint is home: all of it at the same time. */
   private settle(): void {
     const { clients, blame } = this.options;
+    this.refills();
     this.serves();
     if (!this.poll(() => clients.isIdle, CALLS_MS_MAX))
       blame('liveness', 'clients are still waiting, long after all faults');
@@ -85,14 +88,14 @@ export class Finale {
 
   /** Without a read: anti-entropy makes owners equal, and the scrub has damaged rows repaired until they vouch again. */
   private repairThemselves({ everyMs, scrubRowsPerSecond }: RepairOptions): void {
-    const { keys, faults, blame, story } = this.options;
+    const { keys, blame, story } = this.options;
     const areEqual = () => keys.every(({ key }) => this.isEqual(key));
     // Each of the others in its turn, twice, and a rest for what is under way between them.
     const roundsMs = 2 * story.world.storage.length * everyMs + 20_000;
     if (!this.poll(areEqual, roundsMs))
       blame('I3', `owners differ ${roundsMs} ms after all faults, and repair is on`);
-    // The only copy has nobody to be repaired from, and a pod that is gone does not say what it has.
-    if (faults.gone.size > 0 || keys.some(({ owners }) => owners === 1)) return;
+    // The only copy has nobody to be repaired from.
+    if (keys.some(({ owners }) => owners === 1)) return;
     const isWhole = () => keys.every(({ key }) => this.readable(key).length === this.healthy(key).length);
     const healMs = SCRUB_MS + (keys.length / scrubRowsPerSecond) * 1000 + 3 * HEALABLE_MS + FULL_MS;
     if (!this.poll(isWhole, healMs)) blame('I14', 'a damaged row was not repaired, and nobody read it');
@@ -110,11 +113,18 @@ export class Finale {
     return true;
   }
 
-  private serves(): void {
+  /** Whoever lost its disk has been named on the new one, refilled, and is as good as the others. */
+  private refills(): void {
     const { story, faults, blame } = this.options;
+    const waiting = () => [...faults.wiped].find((pod) => story.world.memberState(pod) !== 'active');
+    if (!this.poll(() => waiting() === undefined, REFILL_MS_MAX))
+      blame('liveness', `${waiting()} is not refilled, long after all faults`);
+  }
+
+  private serves(): void {
+    const { story, blame } = this.options;
     const { world } = story;
-    const expected = world.storage.length - faults.gone.size;
-    // More is no lack: all disks of a small cluster can be lost, and it is founded anew with the one that was wiped.
+    const expected = world.storage.length;
     const lacking = () => world.coordinators.find((via) => world.usable(via).length < expected);
     if (this.poll(() => lacking() === undefined, SERVING_MS_MAX)) return;
     const via = lacking() ?? '';
@@ -125,9 +135,9 @@ export class Finale {
   }
 
   private drains(): void {
-    const { story, watch, faults, blame } = this.options;
-    const healthy = new Set(story.world.storage.filter((node) => !faults.gone.has(node)));
-    const owed = () => watch.hintsOwedTo(healthy);
+    const { story, watch, blame } = this.options;
+    const everybody = new Set(story.world.storage);
+    const owed = () => watch.hintsOwedTo(everybody);
     if (!this.poll(() => owed() === 0, DRAIN_MS_MAX)) blame('I7', `${owed()} hints were never delivered`);
   }
 
@@ -170,8 +180,7 @@ export class Finale {
   }
 
   private healthy(key: PlanKey['key']): readonly string[] {
-    const { story, faults } = this.options;
-    return story.ownersOf(key).filter((owner) => !faults.gone.has(owner));
+    return this.options.story.ownersOf(key);
   }
 
   /** Owners whose row may be counted. */
@@ -180,7 +189,7 @@ export class Finale {
   }
 
   private conclude({ key, name, ledger }: PlanKey): void {
-    const { watch, faults, blame } = this.options;
+    const { watch, blame } = this.options;
     const slots = watch.slots(key);
     for (const record of ledger.writes) {
       if (record.outcome !== 'ok') continue;
@@ -196,7 +205,7 @@ export class Finale {
       siblings.flatMap((s) => (s.deleted ? [] : [valueOf(s, SET_BYTES_MAX)])),
     );
     const readable = this.readable(key);
-    if (readable.length < this.healthy(key).length && faults.gone.size === 0)
+    if (readable.length < this.healthy(key).length)
       blame('I14', `${name}: a damaged row does not vouch again`);
     if (readable.length === 0) return;
     if (!this.isEqual(key)) blame('I3', `${name}: its owners differ`);
@@ -208,12 +217,12 @@ export class Finale {
     of: { readonly key: PlanKey['key']; readonly name: string; readonly readable: number },
     siblings: number,
   ): void {
-    const { story, faults, blame } = this.options;
+    const { story, blame } = this.options;
     const via = story.world.coordinators.at(-1) ?? 'p';
     const answer = story.answer(story.get(via, { key: of.key, r: of.readable, sloppy: false }));
     if (answer.kind !== 'read')
       blame('liveness', `${of.name}: the last read failed: ${JSON.stringify(answer)}`);
-    else if (faults.gone.size === 0 && answer.reading.state.siblings.length !== siblings)
+    else if (answer.reading.state.siblings.length !== siblings)
       blame('I3', `${of.name}: the last read shows other siblings than the disks hold`);
   }
 
@@ -232,9 +241,8 @@ export class Finale {
 
   /** Rows are with owners and nowhere else. */
   private ownsOnly(): void {
-    const { story, faults, keys, blame } = this.options;
+    const { story, keys, blame } = this.options;
     for (const node of story.world.storage) {
-      if (faults.gone.has(node)) continue;
       const owned = keys.filter(({ key }) => story.ownersOf(key).includes(node)).length;
       if (story.world.store(node).count('rows') > owned)
         blame('I3', `${node} holds rows that it does not own`);

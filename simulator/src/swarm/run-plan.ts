@@ -201,9 +201,9 @@ class Run {
 }
 
 /** A damaged row is found, and a disk that was wiped is not the one that the topology names. */
-function isExpected(alarm: string, { hasDamage, gone }: Faults): boolean {
+function isExpected(alarm: string, { hasDamage, wiped }: Faults): boolean {
   if (alarm === 'row_suspect' || alarm === 'row_lost') return hasDamage;
-  if (alarm === 'disk_not_in_topology') return gone.size > 0;
+  if (alarm === 'disk_not_in_topology') return wiped.size > 0;
   return alarm === 'clock_jump';
 }
 

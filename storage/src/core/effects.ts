@@ -5,6 +5,8 @@ import type { Message } from '@circlet/shared/protocol/message.ts';
 
 export type StorageTimer =
   | { readonly kind: 'swim'; readonly timer: SwimTimer }
+  /** The pause behind an answer of a refill is over; the id is its question's. */
+  | { readonly kind: 'refill'; readonly id: number }
   | { readonly kind: 'founding' }
   | { readonly kind: 'hints' }
   /** A step of background repair, and the monotonic time that it is for. */

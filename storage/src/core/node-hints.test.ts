@@ -146,6 +146,7 @@ describe('an owner that is owed writes', () => {
   it('does not pull them onto a disk that the topology does not name', () => {
     const { net, e } = withoutA();
     net.ask(e, lead(net, copyOf(1), { owedSlots: FOR_A }));
+    net.loses = (_, __, message) => message.kind === 'replace';
     const stranger = net.start('a', { store: storeWith('a', FIVE, new MemoryStore('f'.repeat(32))) });
     net.run(30_000);
     expect(held(net, e)).toEqual(['a 1']);

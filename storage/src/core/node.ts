@@ -5,6 +5,7 @@ import type { SwimEffect } from '@circlet/shared/membership/contract.ts';
 import { Swim } from '@circlet/shared/membership/swim.ts';
 import { Prng } from '@circlet/shared/prng.ts';
 import { addressOf, type FrameHeader } from '@circlet/shared/protocol/frame.ts';
+import type { EpochMessage } from '@circlet/shared/protocol/epoch.ts';
 import { CLOCK_ERROR_MS, TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
 import {
   isReplicaRequest,
@@ -36,6 +37,7 @@ import { Founding, FoundingRefused } from './founding.ts';
 import { fromWire, toWire } from './gossip.ts';
 import { HintExchange, isHintMessage } from './hint-exchange.ts';
 import { HintLedger } from './hint-ledger.ts';
+import { isEpochMessage, isSuccessionMessage, Succession } from './membership/succession.ts';
 import { refuse, Replicas, type ReplicasOptions } from './replicas.ts';
 import type { Store } from './store.ts';
 
@@ -73,6 +75,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
   private readonly replicas: Replicas;
   private readonly exchange: HintExchange;
   private readonly antiEntropy: AntiEntropy;
+  private readonly succession: Succession;
   private ring: Ring | undefined;
   private hints: HintLedger | undefined;
   private founding: Founding | undefined;
@@ -92,6 +95,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
     this.replicas = new Replicas(options);
     this.exchange = new HintExchange(this.store, this.replicas, Math.floor(prng.next() * 2 ** 40));
     this.antiEntropy = new AntiEntropy(options, this.replicas, prng.next);
+    this.succession = new Succession(options, this.replicas);
   }
 
   handle(event: StorageEvent, now: Now): readonly StorageEffect[] {
@@ -215,6 +219,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
       suspect: (at, { monoMs }) => this.antiEntropy.found(at.prefix, monoMs),
     });
     this.exchange.adopt(this.hints);
+    this.succession.adopt(ring, this);
     this.effects.push({ kind: 'epoch', epoch: topology.epoch, topology: ring.digest });
     const { name } = this.options;
     this.effects.push(
@@ -226,7 +231,8 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
         notice('alarm', known ? 'disk_not_in_topology' : 'not_a_member', { epoch: topology.epoch }),
       );
     }
-    const names = topology.members.map((member) => member.name);
+    // Another disk under our name is not us: whoever had it must be seen to be gone.
+    const names = topology.members.map((member) => member.name).filter((of) => of !== name || this.isMember);
     this.swim.setRoster(names);
     this.gossip(this.swim.start(this.now.monoMs));
     this.proveReach();
@@ -280,7 +286,11 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
           this.exchange.offerAll(this, isAlive);
           this.antiEntropy.tick(this, isAlive);
         }
+        if (!this.conflicted) this.follow(this.succession.tick(this, (name) => this.swim.status(name)));
         this.effects.push(after(HINT_OFFER_MS, { kind: 'hints' }));
+        break;
+      case 'refill':
+        this.succession.goOn(this, timer.id);
         break;
       case 'repair':
         this.antiEntropy.step(this, timer.dueMs);
@@ -361,10 +371,15 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
         this.toldTopology(from, message.document);
         return;
     }
+    if (isEpochMessage(message)) {
+      this.vote(from, message);
+      return;
+    }
     if (!this.sameEpoch(from)) return;
     this.peerHeard = true;
     this.observeReadiness();
     if (message.kind === 'swim') {
+      if (!this.isMember) return;
       const inner = fromWire(message);
       if (inner !== undefined) this.gossip(this.swim.receive(from.name, inner, this.now.monoMs));
     } else if (isHintMessage(message)) {
@@ -372,6 +387,9 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
       if (message.kind === 'hintOffer' && !(this.isMember && this.ring?.member(from.name) !== undefined))
         return;
       this.exchange.receive(this, from.name, message);
+    } else if (isSuccessionMessage(message)) {
+      const status = (name: string) => this.swim.status(name);
+      if (!this.conflicted) this.follow(this.succession.receive(this, from.name, message, status));
     } else if (isAntiEntropyMessage(message)) {
       // What a disk outside the topology has is not what its owner has, nor does it count as told.
       if (this.isMember && this.ring?.member(from.name) !== undefined)
@@ -379,6 +397,20 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
     } else {
       this.effects.push(notice('warn', 'unexpected_message', { kind: message.kind, from: from.name }));
     }
+  }
+
+  /** Which topology it is about is in the message: its sender may have gone on since. */
+  private vote(from: FrameHeader, message: EpochMessage): void {
+    if (this.conflicted) return;
+    const { chosen, isBehind, isAhead } = this.succession.vote(this, from.name, message);
+    if (isBehind) this.tellTopology(from);
+    else if (isAhead) this.effects.push(send(addressOf(from), { kind: 'topologyAsk' }));
+    this.follow(chosen);
+  }
+
+  /** Adopts what was chosen to come next. */
+  private follow(chosen: Topology | undefined): void {
+    if (chosen !== undefined && chosen.epoch > (this.ring?.topology.epoch ?? 0)) this.adopt(chosen);
   }
 
   private foundingMessage(

@@ -101,13 +101,16 @@ export class Replicas {
     const reply = (fields: Partial<MessageOf<'found'>>) =>
       turn.effects.push(send(addressOf(from), { ...answer, ...fields }));
     const row = this.before(this.store.get(isOwner ? 'rows' : 'hints', at));
+    // What was lost with the disk may be on its way here still: nothing that is here, or is not, can be vouched for.
+    const isUnsure = isOwner && this.isRefilling;
     if (row === undefined) {
-      reply(isOwner ? {} : { as: 'stranger' });
+      reply(isOwner ? { what: isUnsure ? 'suspect' : 'absent' } : { as: 'stranger' });
       return;
     }
-    const isSuspect = row === 'corrupt' || row.suspectSince !== undefined;
-    if (isSuspect) turn.effects.push(notice('alarm', 'row_suspect', { table: isOwner ? 'rows' : 'hints' }));
-    if (isSuspect && isOwner) this.rows?.suspect(at, turn.now);
+    const isDamaged = row === 'corrupt' || row.suspectSince !== undefined;
+    const isSuspect = isDamaged || isUnsure;
+    if (isDamaged) turn.effects.push(notice('alarm', 'row_suspect', { table: isOwner ? 'rows' : 'hints' }));
+    if (isDamaged && isOwner) this.rows?.suspect(at, turn.now);
     if (row === 'corrupt') {
       reply({ what: 'suspect' });
     } else if (message.want === 'digest') {
@@ -327,6 +330,10 @@ export class Replicas {
   private before(lookup: Lookup): Before {
     if (lookup.kind === 'absent') return undefined;
     return lookup.kind === 'corrupt' ? 'corrupt' : decodeRow(lookup.value);
+  }
+
+  private get isRefilling(): boolean {
+    return this.ring?.member(this.options.name)?.state === 'refilling';
   }
 
   private place(key: FullKey): { readonly at: Locator; readonly isOwner: boolean } {

@@ -187,10 +187,9 @@ export class AntiEntropy {
     const { monoMs } = turn.now;
     const { suspects, wrong } = scrub.step(scrubRowsPerSecond, monoMs);
     for (const prefix of suspects) this.found(prefix, monoMs);
-    for (const { leaf, hasBad } of wrong) {
-      trees.recount(leaf);
-      if (!hasBad) turn.effects.push(notice('alarm', 'rows_vanished', { vnode: leaf.vnode }));
-    }
+    for (const { leaf } of wrong) trees.recount(leaf);
+    const leaves = wrong.filter(({ hasBad }) => !hasBad).length;
+    if (leaves > 0) turn.effects.push(notice('alarm', 'rows_vanished', { leaves }));
   }
 
   private askForRepairs(turn: Turn, { ring }: Parts): void {

@@ -1,0 +1,201 @@
+import { DecodeError } from '@circlet/shared/codec/bytes.ts';
+import { shortHash } from '@circlet/shared/merkle/hash.ts';
+import { prefixesOf, wholeVnode } from '@circlet/shared/merkle/range.ts';
+import type { MessageOf } from '@circlet/shared/protocol/message.ts';
+import { type RefillAsk, ROWS_COMPARED_MAX } from '@circlet/shared/protocol/refill.ts';
+import type { StatePartSent } from '@circlet/shared/protocol/state-part.ts';
+import type { Ring } from '@circlet/shared/ring/topology.ts';
+import { partsOfEntries, placesIn } from '../anti-entropy/places.ts';
+import { after, toPeer, type Turn } from '../effects.ts';
+import type { Replicas } from '../replicas.ts';
+import { inFrames, partBytes } from '../state-parts.ts';
+import { justBefore, type Store } from '../store.ts';
+import { RefillRecord } from './refill-record.ts';
+
+/**
+ * Brings everything here that the other owners of this node's vnodes have, when its own disk was lost. Acknowledged writes of
+ * the old disk are each on some of the others, and nobody can tell on which: so every other owner is asked about every vnode,
+ * stretch by stretch (rule 13). It is they who refuse writes of the epoch before, from then on, and whatever is written in
+ * this one is sent here too, so what they had when they were asked is all.
+ *
+ * One question is open at a time, so the pace is this node's, and a stretch is a few hundred kilobytes.
+ */
+export class Refill {
+  private readonly name: string;
+  private readonly store: Store;
+  private readonly replicas: Replicas;
+  private readonly bytesPerSecond: number;
+  private readonly ring: Ring;
+  private readonly record: RefillRecord;
+  private readonly left: Source[];
+  private open: Question | undefined;
+  private lastId: number;
+
+  constructor(
+    options: { readonly name: string; readonly store: Store; readonly bytesPerSecond: number },
+    replicas: Replicas,
+    ring: Ring,
+    firstId: number,
+  ) {
+    this.name = options.name;
+    this.store = options.store;
+    this.bytesPerSecond = options.bytesPerSecond;
+    this.replicas = replicas;
+    this.ring = ring;
+    this.record = new RefillRecord(options.store);
+    this.left = this.sources();
+    this.lastId = firstId;
+  }
+
+  get isDone(): boolean {
+    return this.left.length === 0;
+  }
+
+  /** How many questions of (owner, vnode) are left, for whoever wants to see that it goes on. */
+  get sourcesLeft(): number {
+    return this.left.length;
+  }
+
+  /** Once a second: begins, and asks again what was not answered. */
+  tick(turn: Turn, isAlive: (name: string) => boolean): void {
+    if (this.open !== undefined && turn.now.monoMs - this.open.askedMs < SILENCE_MS) return;
+    const silent = this.open === undefined ? undefined : this.left[0]?.owner;
+    // One that does not answer must not hold up what the others have.
+    if (silent !== undefined)
+      this.left.sort((a, b) => Number(a.owner === silent) - Number(b.owner === silent));
+    this.open = undefined;
+    // Whoever is away holds up only what is to come from it.
+    const next = this.left.findIndex(({ owner }) => isAlive(owner));
+    if (next < 0) return;
+    this.left.unshift(...this.left.splice(next, 1));
+    const [source] = this.left;
+    if (source !== undefined) this.ask(turn, source);
+  }
+
+  /** The pause behind the last answer is over. */
+  goOn(turn: Turn, id: number): void {
+    const [source] = this.left;
+    if (this.open?.id === id && source !== undefined) this.ask(turn, source);
+  }
+
+  /** Throws {@link DecodeError} before anything is changed. */
+  told(turn: Turn, from: string, { id, page, pages, reached, entries }: MessageOf<'refillTold'>): void {
+    const { open } = this;
+    const [source] = this.left;
+    if (open?.id !== id || source?.owner !== from || this.store.readOnly) return;
+    if (reached <= open.first || reached > open.end) throw new DecodeError('an answer about another stretch');
+    const taken = this.replicas.takeStates(turn, from, entries);
+    // Something did not fit: the stretch is asked about again, by the tick.
+    if (taken === undefined || taken.length !== entries.length) return;
+    open.pages.add(page);
+    open.bytes += entries.reduce((sum, entry) => sum + partBytes(entry), 0);
+    if (open.pages.size < pages) return;
+    source.first = reached;
+    if (reached >= source.end) {
+      this.record.add(source.owner, source.disk, source.vnode);
+      this.left.shift();
+    }
+    if (this.isDone) return;
+    const pauseMs = (open.bytes * 1000) / this.bytesPerSecond;
+    this.open = { ...open, askedMs: turn.now.monoMs + pauseMs };
+    turn.effects.push(after(pauseMs, { kind: 'refill', id }));
+  }
+
+  private ask(turn: Turn, source: Source): void {
+    const { vnode, first } = source;
+    const rows = this.store.scan('rows', justBefore(first), ROWS_COMPARED_MAX, source.end);
+    const last = rows.at(-1);
+    const isAll = rows.length < ROWS_COMPARED_MAX || last === undefined;
+    // The last place may go on behind what was read.
+    const end = isAll ? source.end : Math.max(first + 1, last.at.prefix);
+    const places = placesIn(rows).filter(({ prefix }) => prefix < end);
+    const id = ++this.lastId;
+    this.open = { id, first, end, askedMs: turn.now.monoMs, pages: new Set(), bytes: 0 };
+    const told = places.map(({ prefix, hash }) => ({ offset: prefix - first, hash: shortHash(hash) }));
+    turn.effects.push(toPeer(source.owner, { kind: 'refillAsk', id, vnode, first, end, rows: told }));
+  }
+
+  /** Every other owner of every vnode of ours that has not told all it has. */
+  private sources(): Source[] {
+    const { ring, name, record } = this;
+    const sources: Source[] = [];
+    for (let vnode = 0; vnode < ring.vnodes; vnode++) {
+      const owners = ring.owners(vnode);
+      if (!owners.includes(name)) continue;
+      const [first, end] = prefixesOf(wholeVnode(vnode), ring.vnodes);
+      for (const owner of owners) {
+        const disk = ring.member(owner)?.disk ?? '';
+        if (owner !== name && !record.has(owner, disk, vnode))
+          sources.push({ owner, disk, vnode, first, end });
+      }
+    }
+    return sources;
+  }
+}
+
+interface Source {
+  readonly owner: string;
+  readonly disk: string;
+  readonly vnode: number;
+  /** What lies before it is here. */
+  first: number;
+  readonly end: number;
+}
+
+interface Question {
+  readonly id: number;
+  readonly first: number;
+  readonly end: number;
+  readonly askedMs: number;
+  readonly pages: Set<number>;
+  bytes: number;
+}
+
+/** What an owner says: everything that the asking pod lacks, from the beginning of the stretch as far as a few frames go. */
+export function tellForRefill(
+  store: Store,
+  vnodes: number,
+  ask: RefillAsk,
+): readonly MessageOf<'refillTold'>[] {
+  const { id, vnode, first, end, rows } = ask;
+  const [from, to] = vnode < vnodes ? prefixesOf(wholeVnode(vnode), vnodes) : [1, 0];
+  if (first < from || end > to || first >= end) throw new DecodeError('a stretch outside its vnode');
+  const have = new Map(rows.map(({ offset, hash }) => [first + offset, hash]));
+  const found = store.scan('rows', justBefore(first), ROWS_READ_MAX, end);
+  const places = placesIn(found);
+  const isAll = found.length < ROWS_READ_MAX;
+  const whole = isAll || places.length === 1 ? places : places.slice(0, -1);
+  const entries: StatePartSent[] = [];
+  let bytes = 0;
+  let reached = isAll ? end : first + 1;
+  for (const { prefix, hash, entries: of } of whole) {
+    if (bytes > BYTES_MAX) {
+      reached = prefix;
+      break;
+    }
+    if (!isAll) reached = prefix + 1;
+    if (have.get(prefix) === shortHash(hash)) continue;
+    for (const part of partsOfEntries(of)) {
+      entries.push(part);
+      bytes += partBytes(part);
+    }
+  }
+  const frames = inFrames(entries);
+  return frames.map((each, page) => ({
+    kind: 'refillTold',
+    id,
+    page,
+    pages: frames.length,
+    reached,
+    entries: each,
+  }));
+}
+
+/** Whether a node takes part in what is asked: both own the vnode. */
+export function shareVnode(ring: Ring, vnode: number, a: string, b: string): boolean {
+  return vnode < ring.vnodes && ring.slotOf(vnode, a) >= 0 && ring.slotOf(vnode, b) >= 0;
+}
+
+const SILENCE_MS = 3_000;
+const BYTES_MAX = 256 * 1024;
+const ROWS_READ_MAX = 1_000;
