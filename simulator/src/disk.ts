@@ -14,6 +14,8 @@ export interface Disk {
   flipLog?(random: () => number): boolean;
   /** One bit of one row is flipped in the closed file. */
   flipRow?(random: () => number): boolean;
+  /** The process ended for this reason: an engine may have to remember it. */
+  failed?(error: unknown): void;
   remove?(): void;
 }
 

@@ -105,6 +105,8 @@ const COORDINATOR_NAMES = ['p', 'q', 'r', 's', 't', 'u'];
 /** How often a pod whose disk was full looks whether there is room again, as `storage/pod.ts` does. */
 const FULL_RETRY_MS = 5_000;
 const START_MS_MAX = 20_000;
+/** What was done to a pod on purpose, and what SQLite says of a damaged file. */
+const EXPECTED = /^(Crash|InjectedError|StoreDamaged): |disk image is malformed|file is not a database/;
 
 export class World {
   readonly time = new VirtualTime();
@@ -467,7 +469,10 @@ export class World {
         if (isDiskFull(error)) this.full(pod, process);
         return error instanceof Crash || isFatalStoreError(error);
       },
-      fatal: () => this.crash(id),
+      fatal: (error) => {
+        pod.disk.failed?.(error);
+        this.crash(id);
+      },
     });
   }
 
@@ -568,7 +573,7 @@ export class World {
   private notice(pod: string, notice: Notice): void {
     this.noticed.set(notice.event, this.noticesOf(notice.event) + 1);
     if (notice.level !== 'alarm') return;
-    if (/^(Crash|InjectedError): /.test(String(notice.fields?.['error']))) return;
+    if (EXPECTED.test(String(notice.fields?.['error']))) return;
     this.alarms.push({ atMs: this.nowMs, pod, notice });
     if (notice.event === 'event_dropped' || notice.event === 'machine_discarded') {
       throw new Error(`${pod}: ${notice.event}: ${String(notice.fields?.['error'])}`);

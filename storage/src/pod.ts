@@ -10,6 +10,7 @@ import type { FoundingConfig } from '@circlet/shared/ring/founding.ts';
 import type { RepairOptions } from './core/anti-entropy/anti-entropy.ts';
 import type { StorageEvent, StorageTimer } from './core/effects.ts';
 import { StorageNode } from './core/node.ts';
+import { openOrSetAside, remember } from './sqlite/set-aside.ts';
 import { isDiskFull, isFatalStoreError, SqliteStore } from './sqlite/sqlite-store.ts';
 
 /** A storage pod: the machine, its SQLite file and the bus, wired together. `main.ts` runs one in a process of its own. */
@@ -42,10 +43,11 @@ export class StoragePod {
   constructor(options: StoragePodOptions) {
     const { name, cluster, secrets, transport } = options;
     const { clusterKey } = secrets;
-    const store = new SqliteStore({
-      path: join(options.dataDir, 'store.sqlite'),
-      cacheKiB: options.cacheKiB,
-    });
+    const path = join(options.dataDir, 'store.sqlite');
+    const { cacheKiB } = options;
+    const setAside = (to: string, reason: string) =>
+      options.notice({ level: 'alarm', event: 'store_set_aside', fields: { to, reason } });
+    const store = openOrSetAside(path, () => new SqliteStore({ path, cacheKiB }), setAside);
     this.store = store;
     const build = (boot: string) => {
       const { founding, hintKeysMax, repair, version } = options;
@@ -86,7 +88,10 @@ export class StoragePod {
         if (isDiskFull(error)) store.readOnly = true;
         return isFatalStoreError(error);
       },
-      fatal: options.fatal,
+      fatal: (error) => {
+        remember(path, error);
+        options.fatal(error);
+      },
     });
     this.fullProbe = setInterval(() => this.probeSpace(options), FULL_RETRY_MS);
     this.fullProbe.unref();

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { assert, must } from '@circlet/shared/assert.ts';
 import type { Store } from '@circlet/storage/core/store.ts';
 import { decodeChain } from '@circlet/storage/sqlite/chain.ts';
+import { openOrSetAside, remember } from '@circlet/storage/sqlite/set-aside.ts';
 import { SqliteStore } from '@circlet/storage/sqlite/sqlite-store.ts';
 import type { Disk } from '../disk.ts';
 import { type CommittedLog, committedLog, FRAME_HEADER, LOG_HEADER } from './log.ts';
@@ -12,6 +13,8 @@ import { scratch } from './scratch.ts';
 
 const FILE = 'store.sqlite';
 const LOG = `${FILE}-wal`;
+/** Left by a process that found its file damaged. */
+const MARK = `${FILE}.is-damaged`;
 const CACHE_KIB = 1024;
 /** What a disk writes or loses as a whole. SQLite relies on no more (its "powersafe overwrite"). */
 const SECTOR = 512;
@@ -35,6 +38,8 @@ export class SqliteDisk implements Disk {
   /** The log when `markLog` was called. */
   private marked: Buffer | undefined;
   private isRemoved = false;
+  /** Files that were set aside. */
+  private lives = 0;
 
   /** An empty disk, whose store will have this name: 32 hexadecimal digits. */
   constructor(diskId: string) {
@@ -48,9 +53,31 @@ export class SqliteDisk implements Disk {
     this.kill();
     this.marked = undefined;
     // A store is founded in its main file: one that lost its name with the log would draw another in life, not here.
-    if (!existsSync(this.path(FILE))) this.newStore().close();
-    this.store = this.newStore();
+    const path = this.path(FILE);
+    this.store = openOrSetAside(
+      path,
+      () => this.founded(),
+      () => void this.lives++,
+    );
     return this.store;
+  }
+
+  failed(error: unknown): void {
+    remember(this.path(FILE), error);
+  }
+
+  /** Whatever damages files does so to these two, when no process has them open: what it returns is what the next one finds. */
+  damage(change: (file: 'main' | 'log', bytes: Buffer) => Buffer): void {
+    this.kill();
+    for (const [name, file] of [['main', FILE] as const, ['log', LOG] as const]) {
+      const path = this.path(file);
+      if (existsSync(path)) writeFileSync(path, change(name, readFileSync(path)));
+    }
+  }
+
+  private founded(): OpenStore {
+    if (!existsSync(this.path(FILE))) this.newStore().close();
+    return this.newStore();
   }
 
   /** A disk with what is committed now, under the same name: a volume that was cloned, or a backup. */
@@ -149,13 +176,20 @@ export class SqliteDisk implements Disk {
     return new OpenStore({
       path: this.path(FILE),
       cacheKiB: CACHE_KIB,
-      newDisk: () => Buffer.from(this.diskId, 'hex'),
+      newDisk: () => this.nameOf(this.lives),
     });
+  }
+
+  /** Of the file that is there after so many were set aside. */
+  private nameOf(lives: number): Uint8Array {
+    const name = Buffer.from(this.diskId, 'hex');
+    name.writeUInt32BE((name.readUInt32BE(0) + lives) >>> 0);
+    return name;
   }
 
   private copyFiles(to: string, from = this.path('')): void {
     mkdirSync(to, { recursive: true });
-    for (const file of [FILE, LOG]) {
+    for (const file of [FILE, LOG, MARK]) {
       if (existsSync(join(from, file))) copyFileSync(join(from, file), join(to, file));
     }
   }

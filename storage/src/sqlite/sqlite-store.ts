@@ -32,6 +32,12 @@ const FATAL_CODES = new Set([
   11, // CORRUPT
   26, // NOTADB
 ]);
+/** Those that say that the file is wrong. */
+const DAMAGE_CODES = new Set([
+  11, // CORRUPT
+  26, // NOTADB
+]);
+const SQLITE_ERROR = 1;
 const SQLITE_BUSY = 5;
 const SQLITE_FULL = 13;
 
@@ -161,8 +167,7 @@ export class SqliteStore implements Store {
     const row = this.statementReadMeta.get(name);
     if (row === undefined) return undefined;
     const payload = unsealed(row['value']);
-    if (payload === undefined)
-      throw new StoreUnusable(`the record "${name}" fails its checksum: replace this disk`);
+    if (payload === undefined) throw new StoreDamaged(`the record "${name}" fails its checksum`);
     return payload;
   }
 
@@ -252,7 +257,10 @@ export class SqliteStore implements Store {
       n: number;
     };
     if (format === 0 && tables === 0) return true;
-    if (format === FORMAT && this.pragma('application_id') === APPLICATION_ID) return false;
+    const application = this.pragma('application_id') as number;
+    if (format === FORMAT && application === APPLICATION_ID) return false;
+    // Nobody else's is one bit away from ours.
+    if (format === FORMAT && isBitFlip(application)) throw new StoreDamaged(`${path}: its header is damaged`);
     throw new StoreUnusable(`${path} is not a Circlet store of format ${FORMAT} (it says ${String(format)})`);
   }
 
@@ -329,6 +337,21 @@ export class StoreUnusable extends Error {
   override name = 'StoreUnusable';
 }
 
+/** The file cannot be relied on any more, whatever is left in it: its pod is better off with an empty one. */
+export class StoreDamaged extends StoreUnusable {
+  override name = 'StoreDamaged';
+}
+
+/** Whether SQLite, or a checksum, has found the file itself wrong: it will be as wrong after a restart. */
+export function isDamage(error: unknown): boolean {
+  return error instanceof StoreDamaged || DAMAGE_CODES.has(primaryCode(error));
+}
+
+function isBitFlip(application: number): boolean {
+  const off = (application ^ APPLICATION_ID) >>> 0;
+  return off !== 0 && (off & (off - 1)) === 0;
+}
+
 /** Whether the process must end: what it believes of its file may be wrong (invariants.md, section 4). */
 export function isFatalStoreError(error: unknown): boolean {
   return error instanceof StoreUnusable || FATAL_CODES.has(primaryCode(error));
@@ -353,7 +376,9 @@ function whyUnusable(path: string, error: unknown): unknown {
     code === SQLITE_BUSY
       ? 'another process has this store open; every storage pod needs a data directory of its own'
       : `SQLite says "${error instanceof Error ? error.message : String(error)}"`;
-  return new StoreUnusable(`${path}: ${reason}`, { cause: error });
+  // What SQLite cannot make sense of while it opens a file that says it is ours was ours.
+  const isWrong = DAMAGE_CODES.has(code) || code === SQLITE_ERROR;
+  return new (isWrong ? StoreDamaged : StoreUnusable)(`${path}: ${reason}`, { cause: error });
 }
 
 function primaryCode(error: unknown): number {
