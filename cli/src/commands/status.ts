@@ -13,8 +13,8 @@ export function addStatus(program: Command): void {
     .command('status')
     .summary('show the nodes of the cluster')
     .description(
-      'Show the nodes of the cluster. STATE is two letters: U up, S suspect or D down, and N normal, J joining or ' +
-        'L leaving. Ends with exit code 6 when a node is down.',
+      'Show the nodes of the cluster. STATE is two letters: U up, S suspect or D down, and N normal, J joining, ' +
+        'L leaving or R refilling a lost disk. Ends with exit code 6 when a node is down.',
     );
   command.action(async () => {
     process.exitCode = await showStatus(command.optsWithGlobals<GlobalOptions>());
@@ -40,7 +40,12 @@ async function showStatus(options: GlobalOptions): Promise<ExitCode> {
 }
 
 const STATUS_LETTER: Readonly<Record<string, string>> = { alive: 'U', suspect: 'S', down: 'D' };
-const STATE_LETTER: Readonly<Record<string, string>> = { active: 'N', joining: 'J', leaving: 'L' };
+const STATE_LETTER: Readonly<Record<string, string>> = {
+  active: 'N',
+  joining: 'J',
+  leaving: 'L',
+  refilling: 'R',
+};
 
 /** The two letters of nodetool; `?` for a word this version does not know. */
 function stateCode({ status, state }: Pick<NodeInfo, 'status' | 'state'>): string {

@@ -391,7 +391,8 @@ describe('the topology', () => {
   // Pods that disagree must not drive a coordinator to and fro, and one that outlived its cluster must find the new one.
   it('of the same epoch or an earlier one is not taken while anybody acts on ours, and is when nobody does', () => {
     const rig = Rig.up();
-    const other = { ...next, epoch: 1 };
+    const members = next.members.map((member, i) => ({ ...member, disk: String(i).repeat(32) }));
+    const other = { ...next, epoch: 1, members };
     const from = { epoch: 1, topology: new Ring(other, DIGEST_KEY).digest };
     for (let i = 0; i < 11; i++) {
       rig.pass(1_000);
@@ -405,6 +406,19 @@ describe('the topology', () => {
     expect(rig.notices.filter((event) => event === 'topology_replaced')).toHaveLength(1);
     rig.hear('c', { kind: 'topologyTold', document: encodeTopology(TOPOLOGY) });
     expect(rig.coordinator.topology?.topology).toEqual(other);
+  });
+
+  // Found by the simulator (seed 2136 of 83c98fb): a coordinator cut off from who had gone on went back to those who had not.
+  it('of an earlier epoch of our cluster is never taken, whoever acts on it: it has disks of ours', () => {
+    const rig = Rig.up();
+    rig.hear('a', { kind: 'topologyTold', document: encodeTopology(next) });
+    const from = { epoch: 1, topology: new Ring(TOPOLOGY, DIGEST_KEY).digest };
+    for (let i = 0; i < 20; i++) {
+      rig.pass(1_000);
+      rig.pulse('a', from);
+      rig.hear('a', { kind: 'topologyTold', document: encodeTopology(TOPOLOGY) }, from);
+      expect(rig.coordinator.topology?.topology).toEqual(next);
+    }
   });
 
   it('that nobody acts on is still ours while nobody acts on another', () => {

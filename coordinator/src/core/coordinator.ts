@@ -9,7 +9,7 @@ import type { Echoed } from '@circlet/shared/protocol/echo.ts';
 import { addressOf, type FrameHeader } from '@circlet/shared/protocol/frame.ts';
 import type { Message, MessageOf } from '@circlet/shared/protocol/message.ts';
 import { type PreferenceList, PreferenceLists } from '@circlet/shared/ring/preference-list.ts';
-import { decodeTopology, NO_TOPOLOGY, Ring } from '@circlet/shared/ring/topology.ts';
+import { decodeTopology, NO_TOPOLOGY, Ring, type Topology } from '@circlet/shared/ring/topology.ts';
 import type { Answer, ClientRequest, Failure, GetRequest, Reading, WriteRequest } from './client.ts';
 import type { Desk, Operation, Question } from './desk.ts';
 import { etagOf } from './etag.ts';
@@ -537,6 +537,8 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     const ring = new Ring(topology, this.options.clusterKey);
     if (ring.digest === this.currentRing?.digest) return;
     if (topology.epoch <= (this.currentRing?.topology.epoch ?? 0)) {
+      // Pods that have not heard of our epoch tell of the one before. Epochs never go back; only another cluster begins anew.
+      if (this.currentRing !== undefined && haveDisksInCommon(topology, this.currentRing.topology)) return;
       this.notify('alarm', 'topology_replaced', { epoch: topology.epoch });
     }
     this.currentRing = ring;
@@ -587,6 +589,12 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
 const FORGET_AFTER_MS = 1_000;
 /** Pods answer echoes each second. */
 const UNCONFIRMED_MS = 5_000;
+
+/** A cluster that was founded anew has empty disks only, under ids of their own. */
+function haveDisksInCommon(a: Topology, b: Topology): boolean {
+  const disks = new Set(a.members.map(({ disk }) => disk));
+  return b.members.some(({ disk }) => disks.has(disk));
+}
 
 function isLive(reading: Reading): boolean {
   return liveSiblings(reading.state).length > 0;

@@ -1,4 +1,5 @@
 import type { Words128 } from '../hash/md5.ts';
+import { isNothing } from './hash.ts';
 import { FANOUT } from './range.ts';
 
 /** Levels below the root that are kept; what is deeper is summed from the rows when it is asked for. */
@@ -33,9 +34,8 @@ export class MerkleTree {
   leavesWithRows(level: number, index: number): number {
     const width = FANOUT ** (TREE_DEPTH - level);
     let found = 0;
-    for (let at = 4 * (LEVEL_AT[2] + index * width), i = 0; i < width; i++, at += 4) {
-      const { words } = this;
-      if (((words[at] as number) | (words[at + 1] as number) | (words[at + 2] as number)) !== 0) found++;
+    for (let leaf = index * width; leaf < (index + 1) * width; leaf++) {
+      if (!isNothing(this.hash(TREE_DEPTH, leaf))) found++;
     }
     return found;
   }

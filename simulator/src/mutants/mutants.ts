@@ -29,6 +29,8 @@ const TREES = 'storage/src/core/anti-entropy/trees.ts';
 const WALK = 'storage/src/core/anti-entropy/walk.ts';
 const REPAIRS = 'storage/src/core/anti-entropy/repairs.ts';
 const ANTI_ENTROPY = 'storage/src/core/anti-entropy/anti-entropy.ts';
+const REFILL = 'storage/src/core/membership/refill.ts';
+const SUCCESSION = 'storage/src/core/membership/succession.ts';
 const WRITE = 'coordinator/src/core/write.ts';
 const READ = 'coordinator/src/core/read.ts';
 const QUORUM = 'coordinator/src/core/quorum.ts';
@@ -508,5 +510,47 @@ export const MUTANTS: readonly Mutant[] = [
     file: REPLICAS,
     from: '    if (askedMs <= foundMs + HEALABLE_MS) return foundMs;',
     to: '',
+  },
+  // ---- what comes after a topology ----
+  {
+    name: 'refilling-vouches',
+    breaks: 'rule 13: a pod on an empty disk says what it has not got',
+    file: REPLICAS,
+    from: '    const isUnsure = isOwner && this.isRefilling;',
+    to: '    const isUnsure = false;',
+  },
+  {
+    name: 'refilled-by-one',
+    breaks: 'rule 13: what one other owner has is taken for everything',
+    file: REFILL,
+    from: '        if (owner !== name && !record.has(owner, disk, vnode))',
+    to: '        if (owner === owners.find((of) => of !== name) && !record.has(owner, disk, vnode))',
+  },
+  {
+    name: 'refill-skips-a-stretch',
+    breaks: 'rule 13: an answer that goes half of the way is taken for all of it',
+    file: REFILL,
+    from: '    source.first = reached;',
+    to: '    source.first = open.end;',
+    and: { file: REFILL, from: '    if (reached >= source.end) {', to: '    if (open.end >= source.end) {' },
+  },
+  {
+    name: 'refill-forgets-rows-that-differ',
+    breaks: 'rule 13: only what is missing is told, not what the new disk has otherwise',
+    file: REFILL,
+    from: '    if (have.get(prefix) === shortHash(hash)) continue;',
+    to: '    if (have.has(prefix)) continue;',
+  },
+  {
+    name: 'disk-not-checked',
+    breaks: 'rule 11: a pod is a member by its name, whatever disk it has',
+    file: NODE,
+    from: '    return this.ring?.member(this.options.name)?.disk === this.store.disk;',
+    to: '    return this.ring?.member(this.options.name) !== undefined;',
+    and: {
+      file: SUCCESSION,
+      from: '    return this.self?.disk === this.options.store.disk;',
+      to: '    return this.self !== undefined;',
+    },
   },
 ];

@@ -96,7 +96,7 @@ export class Refill {
       this.left.shift();
     }
     if (this.isDone) return;
-    const pauseMs = (open.bytes * 1000) / this.bytesPerSecond;
+    const pauseMs = Math.max(PAUSE_MS_MIN, (open.bytes * 1000) / this.bytesPerSecond);
     this.open = { ...open, askedMs: turn.now.monoMs + pauseMs };
     turn.effects.push(after(pauseMs, { kind: 'refill', id }));
   }
@@ -197,5 +197,7 @@ export function shareVnode(ring: Ring, vnode: number, a: string, b: string): boo
 }
 
 const SILENCE_MS = 3_000;
+/** An owner that has nothing to tell still reads some hundred rows for each question: not one after the other. */
+const PAUSE_MS_MIN = 10;
 const BYTES_MAX = 256 * 1024;
-const ROWS_READ_MAX = 1_000;
+const ROWS_READ_MAX = 512;
