@@ -39,6 +39,15 @@ export function lastCounter(history: History, actor: Actor): number {
   return rangesOf(history, actor)?.at(-1) ?? 0;
 }
 
+/** How many dots it has. */
+export function countDots({ ranges }: History): number {
+  let dots = 0;
+  for (const of of ranges) {
+    for (let i = 0; i < of.length; i += 2) dots += (of[i + 1] as number) - (of[i] as number) + 1;
+  }
+  return dots;
+}
+
 export function withDot(history: History, dot: Dot): History {
   return union(history, { actors: [dot.actor], ranges: [[dot.counter, dot.counter]] });
 }

@@ -26,7 +26,15 @@ export const treeNodes = struct({ ...range, hashes: list(id(8), FANOUT) });
 export const treeRows = struct({
   ...range,
   /** By their place from the beginning of the range. None: everything that the other has there is wanted. */
-  rows: list(struct({ offset: varint, hash: id(8) }), ROWS_LISTED_MAX),
+  rows: list(
+    struct({
+      offset: varint,
+      hash: id(8),
+      /** How many dots its history has, modulo 256: whoever has fewer asks, whoever has as many or more tells. Only a hint. */
+      dots: u8,
+    }),
+    ROWS_LISTED_MAX,
+  ),
 });
 
 export const rowsAsk = struct({

@@ -189,7 +189,9 @@ export function kindsOf(of: Ingredients): Kinds {
     treeRows: fc.record({
       kind: fc.constant('treeRows'),
       ...range,
-      rows: fc.array(fc.record({ offset: of.number, hash: bytesOf(8) }), { maxLength: 4 }),
+      rows: fc.array(fc.record({ offset: of.number, hash: bytesOf(8), dots: fc.nat({ max: 255 }) }), {
+        maxLength: 4,
+      }),
     }),
     rowsAsk: fc.record({
       kind: fc.constant('rowsAsk'),

@@ -143,7 +143,7 @@ describe('the wire protocol', () => {
       topologyLayout,
     ];
     expect(sha256(...layouts), WHAT_TO_DO).toBe(
-      '61862ba9e20e2a3d8d02c0f0955001202720ebdbdec2177b0d6ed54a74cedcec',
+      '9c34d18c1d15f72b16a69a7b94650d397f533295139259649f58b6f7bfccfe50',
     );
   });
 

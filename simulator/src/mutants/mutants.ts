@@ -475,7 +475,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'rows-that-differ-stay',
     breaks: 'I3: only rows that are missing are sent, not those that differ',
     file: WALK,
-    from: '      if (has === shortHash(hash)) continue;',
+    from: '      if (has?.hash === shortHash(hash)) continue;',
     to: '      if (has !== undefined) continue;',
   },
   {

@@ -47,6 +47,10 @@ it.each<[string, (bytes: Buffer) => Buffer]>([
   ['without a header', (bytes) => Buffer.concat([Buffer.alloc(16), bytes.subarray(16)])],
   ['with another schema', (bytes) => renamed(bytes, 'TABLE rows', 'TABLE rovs')],
   ['whose mark is one bit off', (bytes) => renamed(bytes, 'CRCL', 'CRcL')],
+  [
+    'of a version that can never be',
+    (bytes) => Buffer.concat([bytes.subarray(0, 60), Buffer.of(1), bytes.subarray(61)]),
+  ],
 ])('a file %s is set aside with all that is in it, and an empty store takes its place', (_, damage) => {
   const path = fresh();
   const disk = filled(path);
@@ -85,6 +89,13 @@ it('a file that is open elsewhere, or is somebody else’s, is left where it is'
   const holder = open(path);
   expect(() => openAnyhow(path)).toThrow(/another process has this store open/);
   holder.close();
+  // It may be a later version's.
+  const later = fresh();
+  filled(later);
+  const bytes = readFileSync(later);
+  bytes[63] = 2;
+  writeFileSync(later, bytes);
+  expect(() => openAnyhow(later)).toThrow(/not a Circlet store of format 1 \(it says 2\)/);
   const foreign = fresh();
   const database = new DatabaseSync(foreign);
   database.exec('CREATE TABLE theirs (x)');

@@ -23,6 +23,7 @@ import { type ChainEntry, decodeChain, encodeChain, withEntry, withoutKey } from
  * A transaction is opened by a turn's first write and not before, so a turn of reads costs no commit.
  */
 const FORMAT = 1;
+const FORMATS_MAX = 1_000;
 /** "CRCL": tells `file` and us whose database this is. */
 const APPLICATION_ID = 0x4352434c;
 
@@ -259,8 +260,10 @@ export class SqliteStore implements Store {
     if (format === 0 && tables === 0) return true;
     const application = this.pragma('application_id') as number;
     if (format === FORMAT && application === APPLICATION_ID) return false;
-    // Nobody else's is one bit away from ours.
-    if (format === FORMAT && isBitFlip(application)) throw new StoreDamaged(`${path}: its header is damaged`);
+    // Nobody else's mark is one bit away from ours, and formats are counted one by one.
+    const isOurs = application === APPLICATION_ID || isBitFlip(application);
+    const isFormat = typeof format === 'number' && format > 0 && format < FORMATS_MAX;
+    if (isOurs && (format === FORMAT || !isFormat)) throw new StoreDamaged(`${path}: its header is damaged`);
     throw new StoreUnusable(`${path} is not a Circlet store of format ${FORMAT} (it says ${String(format)})`);
   }
 

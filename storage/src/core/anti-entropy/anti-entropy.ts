@@ -57,6 +57,8 @@ export class AntiEntropy {
   private readonly repairs: Repairs;
   private parts: Parts | undefined;
   private isStepDue = false;
+  /** The last part of a step was work on a difference, not on the trees. */
+  private hasWorked = false;
   /** Of the time between two rounds: nodes that start together do not go on together. */
   private readonly firstRoundAt: number;
   private nextRoundMs: number | undefined;
@@ -119,8 +121,11 @@ export class AntiEntropy {
     if (parts === undefined) return;
     budget.begin(turn.now.monoMs - dueMs);
     while (!budget.isSpent && isBusy(parts)) {
-      if (parts.trees.isComplete) parts.walk.work(turn);
-      else this.build(turn, parts);
+      // By turns: what is counted already can be repaired while the rest is.
+      const builds = !parts.trees.isComplete && (this.hasWorked || !parts.walk.isBusy);
+      if (builds) this.build(turn, parts);
+      else parts.walk.work(turn);
+      this.hasWorked = !builds;
     }
     this.wake(turn, parts);
   }
@@ -135,7 +140,7 @@ export class AntiEntropy {
       check(message, parts.ring.vnodes);
       const { walk } = parts;
       if (message.kind === 'rowsAsk')
-        walk.add({ kind: 'give', peer, id: message.id, prefixes: message.prefixes });
+        walk.add({ kind: 'give', peer, id: message.id, prefixes: message.prefixes, more: message.id === 0 });
       else walk.add({ kind: 'compare', peer, message });
     }
     this.wake(turn, parts);
@@ -177,7 +182,7 @@ export class AntiEntropy {
     const isBeyond = ({ entry, digest }: (typeof taken)[number]) =>
       entry.part === entry.parts - 1 && digest !== entry.digest;
     const beyond = message.more ? taken.filter(isBeyond).map(({ prefix }) => prefix) : [];
-    if (beyond.length > 0) walk.add({ kind: 'give', peer: from, id: 0, prefixes: beyond });
+    if (beyond.length > 0) walk.add({ kind: 'give', peer: from, id: 0, prefixes: beyond, more: false });
     if (message.answers !== 0 && taken.length === message.entries.length) this.answered(turn, from, message);
   }
 

@@ -34,7 +34,7 @@ export class Budget {
 }
 
 export const STEP_MS = 25;
-/** At 10 µs each a tenth of a step. */
-const ROWS_PER_STEP = 256;
+/** At 5 µs each a tenth of a step. */
+const ROWS_PER_STEP = 512;
 const LATE_MS = 20;
 const SKIPS_MAX = 40;

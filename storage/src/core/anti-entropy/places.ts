@@ -1,8 +1,9 @@
+import { countDots } from '@circlet/shared/causality/history.ts';
 import type { Words128 } from '@circlet/shared/hash/md5.ts';
 import { xor } from '@circlet/shared/merkle/hash.ts';
 import { prefixesOf, type Range } from '@circlet/shared/merkle/range.ts';
 import type { StatePartSent } from '@circlet/shared/protocol/state-part.ts';
-import { decodeRow } from '../row.ts';
+import { decodeRow, stateOf } from '../row.ts';
 import { partsOfRow } from '../state-parts.ts';
 import { type Entry, justBefore, type Locator, type Store } from '../store.ts';
 import { hashOf } from './trees.ts';
@@ -43,6 +44,15 @@ export function placesIn(rows: readonly Entry[]): readonly Place[] {
     }
   }
   return places;
+}
+
+/** How many dots the histories there have, modulo 256. */
+export function dotsIn({ entries }: Place): number {
+  let dots = 0;
+  for (const entry of entries) {
+    if (entry.kind === 'found') dots += countDots(stateOf(decodeRow(entry.value)).history);
+  }
+  return dots % 256;
 }
 
 /** What can be read of them, as it is sent: a damaged row is never copied. */

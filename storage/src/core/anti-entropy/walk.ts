@@ -28,7 +28,7 @@ import { toPeer, type Turn } from '../effects.ts';
 import { inFrames, partBytes } from '../state-parts.ts';
 import { justBefore, type Locator, type Store } from '../store.ts';
 import type { Budget } from './budget.ts';
-import { partsOfEntries, type Place, placesIn, rowsAt, rowsIn } from './places.ts';
+import { dotsIn, partsOfEntries, type Place, placesIn, rowsAt, rowsIn } from './places.ts';
 import { hashOf, type Trees } from './trees.ts';
 
 /**
@@ -45,6 +45,8 @@ export class Walk {
   private tasks: Task[] = [];
   /** How many of them are for each peer. */
   private readonly waiting = new Map<string, number>();
+  /** How many of them are about each vnode. */
+  private readonly queued = new Map<number, number>();
   /** Vnodes of which a walk is under way, and when it was last heard of. */
   private readonly walked = new Map<number, number>();
 
@@ -74,20 +76,28 @@ export class Walk {
   add(task: Task): void {
     const waiting = this.waiting.get(task.peer) ?? 0;
     if (waiting >= TASKS_PER_PEER) return;
-    this.waiting.set(task.peer, waiting + 1);
     this.tasks.push(task);
+    this.tally(task, 1);
+  }
+
+  private tally(task: Task, by: 1 | -1): void {
+    this.waiting.set(task.peer, (this.waiting.get(task.peer) ?? 0) + by);
+    const vnode = vnodeOf(task);
+    if (vnode !== undefined) this.queued.set(vnode, (this.queued.get(vnode) ?? 0) + by);
   }
 
   /** Nobody listens there: what it was to be told can wait for its next life. */
   drop(peer: string): void {
-    if (this.waiting.delete(peer)) this.tasks = this.tasks.filter((task) => task.peer !== peer);
+    const dropped = this.tasks.filter((task) => task.peer === peer);
+    for (const task of dropped) this.tally(task, -1);
+    if (dropped.length > 0) this.tasks = this.tasks.filter((task) => task.peer !== peer);
   }
 
   /** Does the last task, or the next part of it. */
   work(turn: Turn): void {
     const task = this.tasks.pop();
     if (task === undefined) return;
-    this.waiting.set(task.peer, (this.waiting.get(task.peer) ?? 1) - 1);
+    this.tally(task, -1);
     this.budget.rows--;
     switch (task.kind) {
       case 'compare':
@@ -111,6 +121,7 @@ export class Walk {
 
   /** One walk at a time: two would send the same rows, and a node that has none gets them from one owner, not from all. */
   private isWalked(vnode: number, nowMs: number): boolean {
+    if ((this.queued.get(vnode) ?? 0) > 0) return true;
     return nowMs - (this.walked.get(vnode) ?? Number.NEGATIVE_INFINITY) <= SILENCE_MS;
   }
 
@@ -138,7 +149,7 @@ export class Walk {
     if (message.kind === 'treeNodes') {
       this.compareNodes(turn, peer, range, message.hashes);
     } else {
-      const theirs = new Map(message.rows.map(({ offset, hash }) => [offset, hash]));
+      const theirs = new Map(message.rows.map(({ offset, ...listed }) => [offset, listed]));
       this.add({ kind: 'reconcile', peer, range, theirs, after: undefined, sinceMs: turn.now.monoMs });
     }
   }
@@ -178,7 +189,8 @@ export class Walk {
       });
       return;
     }
-    const isLarge = this.trees.rowsAtLeast(range) > ROWS_LISTED_MAX;
+    // Sixteen leaves with rows have about fifty: it would be no use to read them and see.
+    const isLarge = this.trees.rowsAtLeast(range) >= FANOUT;
     const rows = isLarge ? [] : rowsIn(this.store, range, this.ring.vnodes, ROWS_LISTED_MAX + 1);
     this.budget.rows -= rows.length;
     if (isLarge || rows.length > ROWS_LISTED_MAX) {
@@ -189,6 +201,7 @@ export class Walk {
     const listed = placesIn(rows).map((place) => ({
       offset: place.prefix - first,
       hash: shortHash(place.hash),
+      dots: dotsIn(place),
     }));
     this.send(turn, peer, { kind: 'treeRows', ...range, rows: listed });
   }
@@ -255,8 +268,11 @@ export class Walk {
       // What is damaged here is missing here: it stays among theirs, and is asked for.
       if (isNothing(hash)) continue;
       const has = theirs.get(prefix - first);
+      // They know more, by the look of it: it stays among theirs.
+      if (has !== undefined && has.hash !== shortHash(hash) && has.dots > dotsIn({ prefix, hash, entries }))
+        continue;
       theirs.delete(prefix - first);
-      if (has === shortHash(hash)) continue;
+      if (has?.hash === shortHash(hash)) continue;
       const parts = partsOfEntries(entries);
       (has === undefined ? missing : other).push(...parts);
       for (const part of parts) bytes += partBytes(part);
@@ -280,7 +296,7 @@ export class Walk {
     this.budget.rows -= now.length + rows.length;
     const entries = partsOfEntries(rows);
     if (id === 0) {
-      this.tell(turn, peer, entries, false);
+      this.tell(turn, peer, entries, task.more);
     } else {
       const frames = inFrames(entries);
       frames.forEach((each, page) => {
@@ -305,8 +321,8 @@ interface Reconcile {
   readonly kind: 'reconcile';
   readonly peer: string;
   readonly range: Range;
-  /** The hashes of the other's rows by their place in the range: those that are left have not been met here. */
-  readonly theirs: Map<number, string>;
+  /** The other's rows by their place in the range: those that are left at the end are asked for. */
+  readonly theirs: Map<number, { readonly hash: string; readonly dots: number }>;
   readonly after: Locator | undefined;
   readonly sinceMs: number;
 }
@@ -317,9 +333,16 @@ interface Give {
   /** Of the question, which names one place; 0 when nobody waits for all of it. */
   readonly id: number;
   readonly prefixes: readonly number[];
+  /** What the other has beyond this is wanted. */
+  readonly more: boolean;
 }
 
 type Task = Compare | Reconcile | Give;
+
+function vnodeOf(task: Task): number | undefined {
+  if (task.kind === 'reconcile') return task.range.vnode;
+  return task.kind === 'compare' && task.message.kind !== 'treeRoots' ? task.message.vnode : undefined;
+}
 
 /** About: what is not states has a few bytes an item. */
 function sizeOf(message: Sent): number {
@@ -343,7 +366,7 @@ function sizeOf(message: Sent): number {
 const SILENCE_MS = 3_000;
 /** What a peer was said to have so long ago it may have otherwise by now. */
 const STALE_MS = 1_000;
-const TASKS_PER_PEER = 1_000;
+const TASKS_PER_PEER = 4_096;
 const ROWS_PER_TASK = 128;
 const PLACES_PER_TASK = 64;
 /** Rows under one leaf; it takes a pod of billions to have so many. */
