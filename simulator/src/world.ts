@@ -106,7 +106,8 @@ const COORDINATOR_NAMES = ['p', 'q', 'r', 's', 't', 'u'];
 const FULL_RETRY_MS = 5_000;
 const START_MS_MAX = 20_000;
 /** What was done to a pod on purpose, and what SQLite says of a damaged file. */
-const EXPECTED = /^(Crash|InjectedError|StoreDamaged): |disk image is malformed|file is not a database/;
+const EXPECTED =
+  /^(Crash|InjectedError|StoreDamaged): |disk image is malformed|file is not a database|disk I\/O error/;
 
 export class World {
   readonly time = new VirtualTime();

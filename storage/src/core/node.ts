@@ -333,6 +333,11 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
       this.tellTopology(from);
       return;
     }
+    if (message.kind === 'topologyTold' && from.role === 'coordinator') {
+      this.changes++;
+      this.decoding(from, message.kind, () => this.toldTopology(from, message.document));
+      return;
+    }
     // Everything else is between storage pods.
     if (from.role !== 'storage') {
       this.effects.push(notice('warn', 'unexpected_message', { kind: message.kind, from: from.name }));
@@ -345,14 +350,16 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
       if (isClone) this.effects.push(notice('alarm', 'identity_clone', { name: from.name }));
       if (message.kind !== 'echoed') return;
     }
+    this.decoding(from, message.kind, () => this.peerMessage(from, message));
+  }
+
+  /** Every handler decodes before it changes anything. */
+  private decoding(from: FrameHeader, kind: Message['kind'], handle: () => void): void {
     try {
-      this.peerMessage(from, message);
+      handle();
     } catch (error) {
-      // Every handler below decodes before it changes anything.
       if (!(error instanceof DecodeError)) throw error;
-      this.effects.push(
-        notice('warn', 'bad_message', { kind: message.kind, from: from.name, reason: error.message }),
-      );
+      this.effects.push(notice('warn', 'bad_message', { kind, from: from.name, reason: error.message }));
     }
   }
 
@@ -442,7 +449,8 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
     // What an earlier life was told may come from a cluster that is gone.
     if (topology.cluster !== this.options.cluster || from.toBoot !== this.options.boot) return;
     if (this.ring === undefined || topology.epoch > this.ring.topology.epoch) this.adopt(topology);
-    else if (topology.epoch === this.ring.topology.epoch) this.compare(from, topology);
+    else if (topology.epoch === this.ring.topology.epoch && from.role === 'storage')
+      this.compare(from, topology);
   }
 
   /**

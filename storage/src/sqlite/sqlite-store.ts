@@ -38,6 +38,8 @@ const DAMAGE_CODES = new Set([
   11, // CORRUPT
   26, // NOTADB
 ]);
+/** IOERR_SHORT_READ: the file ends before a page that it should have. */
+const SHORT_READ = 522;
 const SQLITE_ERROR = 1;
 const SQLITE_BUSY = 5;
 const SQLITE_FULL = 13;
@@ -139,7 +141,11 @@ export class SqliteStore implements Store {
   scan(table: Table, after: Locator | undefined, limit: number, end = RING_END): readonly Entry[] {
     const entries: Entry[] = [];
     const rows = this.statements[table].scan.all(after?.prefix ?? 0, end, limit + 1) as unknown as Scanned[];
+    let last = (after?.prefix ?? 0) - 1;
     for (const [prefix, blob] of rows) {
+      // A page whose keys are damaged, or that hangs elsewhere in the tree: SQLite goes by it and says nothing.
+      if (!(prefix > last && prefix < end)) throw new StoreDamaged(`${table} out of order`);
+      last = prefix;
       const chain = decodeChain(prefix, blob);
       const startsBehind = after !== undefined && prefix === after.prefix;
       if (chain === 'corrupt') {
@@ -347,7 +353,11 @@ export class StoreDamaged extends StoreUnusable {
 
 /** Whether SQLite, or a checksum, has found the file itself wrong: it will be as wrong after a restart. */
 export function isDamage(error: unknown): boolean {
-  return error instanceof StoreDamaged || DAMAGE_CODES.has(primaryCode(error));
+  return error instanceof StoreDamaged || saysDamaged(error);
+}
+
+function saysDamaged(error: unknown): boolean {
+  return DAMAGE_CODES.has(primaryCode(error)) || extendedCode(error) === SHORT_READ;
 }
 
 function isBitFlip(application: number): boolean {
@@ -380,11 +390,15 @@ function whyUnusable(path: string, error: unknown): unknown {
       ? 'another process has this store open; every storage pod needs a data directory of its own'
       : `SQLite says "${error instanceof Error ? error.message : String(error)}"`;
   // What SQLite cannot make sense of while it opens a file that says it is ours was ours.
-  const isWrong = DAMAGE_CODES.has(code) || code === SQLITE_ERROR;
+  const isWrong = saysDamaged(error) || code === SQLITE_ERROR;
   return new (isWrong ? StoreDamaged : StoreUnusable)(`${path}: ${reason}`, { cause: error });
 }
 
 function primaryCode(error: unknown): number {
+  return extendedCode(error) & 0xff;
+}
+
+function extendedCode(error: unknown): number {
   if (typeof error !== 'object' || error === null || !('errcode' in error)) return 0;
-  return typeof error.errcode === 'number' ? error.errcode & 0xff : 0;
+  return typeof error.errcode === 'number' ? error.errcode : 0;
 }
