@@ -227,11 +227,15 @@ export class VirtualBus {
     this.forward(frame, delay > 0 && prng.next() < delay ? prng.next() * delayMs : 0);
   }
 
-  /** Some of the first frames stay for good: at the end of a run they are as old as anything can be. */
+  /** A sample of all frames so far, each as likely as any other (Vitter's algorithm R): half of them are from the first half of the run. */
   private keep(frame: Frame): void {
     if (this.framesSeen++ % ARCHIVE_EVERY !== 0) return;
-    if (this.archive.length < ARCHIVE_FRAMES) this.archive.push(frame);
-    else this.archive[this.prng.u32() % ARCHIVE_FRAMES] = frame;
+    if (this.archive.length < ARCHIVE_FRAMES) {
+      this.archive.push(frame);
+      return;
+    }
+    const at = this.prng.u32() % Math.ceil(this.framesSeen / ARCHIVE_EVERY);
+    if (at < ARCHIVE_FRAMES) this.archive[at] = frame;
   }
 
   /** The second hop, to whoever has the receiver's place when it begins. A frame that is delayed is overtaken. */

@@ -61,6 +61,9 @@ export interface WorldOptions {
 export interface WorldWatch {
   /** Something became durable; `value` is undefined when it was deleted. */
   changed(pod: string, table: Table, at: Locator, value: Uint8Array | undefined): void;
+  /** A record beside the rows became durable. */
+  recorded(pod: string, name: string, value: Uint8Array): void;
+  noticed(pod: string, event: string): void;
   /** The pod's disk as its next process will find it; after a torn commit, with what that left or without it. */
   opened(pod: string, store: Store, isTorn: boolean): void;
 }
@@ -212,7 +215,10 @@ export class World {
     const { watch } = this.options;
     const store = new FaultyStore(
       disk.open(),
-      watch && { changed: (table, at, value) => watch.changed(id, table, at, value) },
+      watch && {
+        changed: (table, at, value) => watch.changed(id, table, at, value),
+        recorded: (name, value) => watch.recorded(id, name, value),
+      },
       before,
     );
     watch?.opened(id, store, before?.isTorn ?? false);
@@ -573,6 +579,7 @@ export class World {
   /** A pod that meets its own bug fails the test that made it happen. */
   private notice(pod: string, notice: Notice): void {
     this.noticed.set(notice.event, this.noticesOf(notice.event) + 1);
+    this.options.watch?.noticed(pod, notice.event);
     if (notice.level !== 'alarm') return;
     if (EXPECTED.test(String(notice.fields?.['error']))) return;
     this.alarms.push({ atMs: this.nowMs, pod, notice });

@@ -41,6 +41,8 @@ export interface WriteRecord {
   okOwners: number;
   /** On how many slots it must be: what was promised less what lost disks have taken. */
   copies: number;
+  /** On how many it was, when it was acknowledged. */
+  promised: number;
   /** Copies and owners that lost it before it was acknowledged: what is promised then is less by these. */
   lostEarly: { copies: number; owners: number };
   /** Until when a lead may still begin it. */
@@ -135,6 +137,7 @@ export class KeyLedger {
       okMs: 0,
       okOwners: 0,
       copies: 0,
+      promised: 0,
       lostEarly: { copies: 0, owners: 0 },
       deadlineMs,
       isLost: false,
@@ -180,6 +183,7 @@ export class KeyLedger {
       record.okMs = atMs;
       record.okOwners = Math.max(0, owners - lostEarly.owners);
       record.copies = Math.max(0, copies - lostEarly.copies);
+      record.promised = record.copies;
       this.require(record);
     }
     if (ORDER.indexOf(outcome) > ORDER.indexOf(record.outcome)) record.outcome = outcome;

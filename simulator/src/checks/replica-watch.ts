@@ -2,7 +2,8 @@ import { crc32 } from 'node:zlib';
 import { covers } from '@circlet/shared/causality/history.ts';
 import { isEmptyState, type KeyState, merge } from '@circlet/shared/causality/key-state.ts';
 import { TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
-import { latin1 } from '@circlet/shared/codec/bytes.ts';
+import { equalBytes, latin1 } from '@circlet/shared/codec/bytes.ts';
+import { decodeTopology, type Topology } from '@circlet/shared/ring/topology.ts';
 import { decodeRow, stateOf } from '@circlet/storage/core/row.ts';
 import type { Locator, Store, Table } from '@circlet/storage/core/store.ts';
 import type { WorldWatch } from '../world.ts';
@@ -53,6 +54,14 @@ export class ReplicaWatch implements WorldWatch {
   private readonly doubtful = new Map<string, number>();
   /** When they last were, of those that vouch again. */
   private readonly lastDoubtMs = new Map<string, number>();
+  /** Pods on empty disks, since when, and what the other owners of each key had then. */
+  private readonly wiped = new Map<
+    string,
+    { readonly atMs: number; readonly others: readonly { readonly key: Uint8Array; readonly held: Bits }[] }
+  >();
+  /** The last epoch that each disk has recorded. */
+  private readonly epochs = new Map<string, number>();
+  private readonly documents = new Map<number, { readonly value: Uint8Array; readonly topology: Topology }>();
   /** When a pod last held a hint that it holds no more, by pod and key. */
   private readonly heldUntilMs = new Map<string, number>();
 
@@ -103,6 +112,7 @@ export class ReplicaWatch implements WorldWatch {
         else this.isBroken(pod, table, entry.at.prefix);
       }
       if (mayDiffer) {
+        this.epochs.delete(pod);
         const fresh: Shelf = new Map();
         for (const [name, { value }] of found) {
           const held = heldIn(value);
@@ -170,6 +180,60 @@ export class ReplicaWatch implements WorldWatch {
   private doubt(pod: string, name: string): void {
     const place = `${pod}/${name}`;
     if (!this.doubtful.has(place)) this.doubtful.set(place, this.options.nowMs());
+  }
+
+  /** The pod's disk is empty from now on: whatever the others have is to come back to it before it vouches again. */
+  isWiped(pod: string, keys: readonly Uint8Array[]): void {
+    const others = keys.flatMap((key) => {
+      const owners = this.options.ownersOf(key);
+      const ledger = this.options.ledgerOf(key);
+      if (!owners.includes(pod) || ledger === undefined) return [];
+      const held = new Bits();
+      for (const owner of owners) {
+        const row = owner === pod ? undefined : this.disks.get(owner)?.rows.get(latin1(key));
+        if (row !== undefined) held.addAll(closureOf(ledger, row.state));
+      }
+      return [{ key, held }];
+    });
+    this.wiped.set(pod, { atMs: this.options.nowMs(), others });
+  }
+
+  /** Rule 13: who was refilled has all that the others had when its disk was lost. What was acknowledged has its copies again. */
+  noticed(pod: string, event: string): void {
+    const wiped = this.wiped.get(pod);
+    if (event !== 'refilled' || wiped === undefined) return;
+    this.wiped.delete(pod);
+    for (const { key, held } of wiped.others) {
+      const ledger = this.options.ledgerOf(key);
+      if (ledger === undefined) continue;
+      const row = this.disks.get(pod)?.rows.get(latin1(key));
+      const missing = held.copy().removeAll(row === undefined ? new Bits() : closureOf(ledger, row.state));
+      const first = [...missing.members()][0];
+      // What another disk has lost since, nobody could tell it.
+      if (first !== undefined && this.lastLossMs <= wiped.atMs)
+        this.blame('I14', `${pod} is refilled without ${ledger.nameOf(first)}, which others had`);
+      const slots = this.slots(key);
+      for (const record of ledger.writes) {
+        if (record.outcome !== 'ok') continue;
+        record.copies = Math.max(record.copies, Math.min(record.promised, countOf(slots, record)));
+      }
+    }
+  }
+
+  // ---- topologies ----
+
+  /** I10: a disk never goes back to an earlier epoch, and there is one document for each. */
+  recorded(pod: string, name: string, value: Uint8Array): void {
+    if (name !== 'topology') return;
+    const topology = decodeTopology(value);
+    const { epoch } = topology;
+    const before = this.epochs.get(pod) ?? 0;
+    if (epoch < before) this.blame('I10', `${pod} went from epoch ${before} back to ${epoch}`);
+    this.epochs.set(pod, epoch);
+    const known = this.documents.get(epoch);
+    if (known === undefined || !haveDisksInCommon(known.topology, topology))
+      this.documents.set(epoch, { value, topology });
+    else if (!equalBytes(known.value, value)) this.blame('I10', `epoch ${epoch} has two documents`);
   }
 
   /** A row that a running pod holds can no longer be read. */
@@ -453,6 +517,10 @@ function isWithin(small: readonly string[], large: readonly string[]): boolean {
     if (large[at] !== id) return false;
   }
   return true;
+}
+
+function haveDisksInCommon(a: Topology, b: Topology): boolean {
+  return a.members.some(({ disk }) => b.members.some((member) => member.disk === disk));
 }
 
 function countOf(slots: readonly Bits[], { index }: WriteRecord): number {

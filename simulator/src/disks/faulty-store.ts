@@ -12,6 +12,7 @@ import { equalBytes, latin1 } from '@circlet/shared/codec/bytes.ts';
 export interface StoreWatch {
   /** `value` is undefined when the entry was deleted. */
   changed(table: Table, at: Locator, value: Uint8Array | undefined): void;
+  recorded(name: string, value: Uint8Array): void;
 }
 
 /** An error as SQLite's binding throws it; what made it is in its name, so that nobody takes it for a bug. */
@@ -42,7 +43,7 @@ export class FaultyStore implements Store {
   readonly rotten: Set<string>;
   private turn: { readonly table: Table; readonly at: Locator; readonly value: Uint8Array | undefined }[] =
     [];
-  private wroteMeta = false;
+  private meta: { readonly name: string; readonly value: Uint8Array }[] = [];
   /** What was written by a commit that may not have come about. */
   private torn: typeof this.turn = [];
 
@@ -105,7 +106,7 @@ export class FaultyStore implements Store {
   }
 
   writeMeta(name: string, value: Uint8Array): void {
-    this.wroteMeta = true;
+    this.meta.push({ name, value: value.slice() });
     this.engine.writeMeta(name, value);
   }
 
@@ -115,7 +116,7 @@ export class FaultyStore implements Store {
   }
 
   commit(): void {
-    const wrote = this.turn.length > 0 || this.wroteMeta;
+    const wrote = this.turn.length > 0 || this.meta.length > 0;
     if (wrote && this.isFull) throw new InjectedError('injected: database or disk is full', FULL);
     if (wrote && this.commitFails !== undefined) {
       const how = this.commitFails;
@@ -155,6 +156,7 @@ export class FaultyStore implements Store {
     this.mend();
     if (this.watch !== undefined) {
       for (const { table, at, value } of this.turn) this.watch.changed(table, at, value);
+      for (const { name, value } of this.meta) this.watch.recorded(name, value);
     }
     this.forget();
   }
@@ -167,7 +169,7 @@ export class FaultyStore implements Store {
 
   private forget(): void {
     if (this.turn.length > 0) this.turn = [];
-    this.wroteMeta = false;
+    if (this.meta.length > 0) this.meta = [];
   }
 
   private isRotten(table: Table, at: Locator): boolean {

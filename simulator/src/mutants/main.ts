@@ -6,18 +6,38 @@ import { type Mutant, MUTANTS } from './mutants.ts';
 import type { Trial } from './trial.ts';
 
 /** `npm run sim:mutants`: which of the bugs made on purpose the simulation finds, by what, and what that costs. */
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    /** CPU seconds for each before it counts as not found. */
-    seconds: { type: 'string', default: '60' },
-    /** How many at the same time. */
-    jobs: { type: 'string', default: String(availableParallelism()) },
-  },
-});
-const seconds = Number(values.seconds);
-const jobs = Number(values.jobs);
+const { values, positionals } = parsed();
+const seconds = positive('seconds', values.seconds);
+const jobs = positive('jobs', values.jobs);
+const unknown = positionals.find((name) => !MUTANTS.some((mutant) => mutant.name === name));
+if (unknown !== undefined) refuse(`there is no mutant "${unknown}"`);
 const wanted = MUTANTS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+
+function parsed() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        /** CPU seconds for each before it counts as not found. */
+        seconds: { type: 'string', default: '60' },
+        /** How many at the same time. */
+        jobs: { type: 'string', default: String(availableParallelism()) },
+      },
+    });
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function positive(name: string, text: string): number {
+  const n = Number(text);
+  return n > 0 && Number.isFinite(n) ? n : refuse(`--${name} is a number above 0, not "${text}"`);
+}
+
+function refuse(why: string): never {
+  process.stderr.write(`sim:mutants: ${why}\n  npm run sim:mutants [-- --seconds N --jobs J NAME...]\n`);
+  process.exit(2);
+}
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 const say = (line: string) => process.stdout.write(`${line}\n`);

@@ -80,6 +80,8 @@ export class Clients {
   operations = 0;
   /** Operations that did what was asked, each once: a repeat of what was answered is none. */
   succeeded = 0;
+  /** The same of those that were asked while there were faults. */
+  readonly busy = { operations: 0, succeeded: 0 };
   readonly answered: Record<string, number> = {};
   private underWay = 0;
   private planned = 0;
@@ -138,6 +140,7 @@ export class Clients {
   private begin(client: Client, step: ClientStep): void {
     client.busy = true;
     this.operations++;
+    if (this.isBusy(step)) this.busy.operations++;
     const operation = {
       step,
       client,
@@ -192,10 +195,32 @@ export class Clients {
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
         this.count('invalid_context');
-        this.succeeded++;
       }
+      this.misplace(operation, token);
     }
     this.end(operation);
+  }
+
+  /** So is one of another key (I13). */
+  private misplace({ key }: Operation, token: string): void {
+    const other = this.options.keys.find(({ name }) => name !== key.name);
+    if (other === undefined) return;
+    try {
+      this.tokens.accept(other.key, token);
+      this.options.blame('I13', `${other.name}: a context of ${key.name} was accepted`);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+    }
+  }
+
+  private success(step: ClientStep): void {
+    this.succeeded++;
+    if (this.isBusy(step)) this.busy.succeeded++;
+  }
+
+  /** Whether it was asked while there were faults. */
+  private isBusy({ atMs }: ClientStep): boolean {
+    return atMs <= this.options.plan.busyMs;
   }
 
   // ---- gets ----
@@ -204,7 +229,7 @@ export class Clients {
     const { key, client, step } = operation;
     this.read(operation, atLeast, 'get', (call, claim) => {
       if (call.answer?.kind === 'read') {
-        this.succeeded++;
+        this.success(step);
         const held = this.tookReading(key, call.answer.reading, claim, `${client.name}'s get ${step.id}`);
         this.checkVouchers(operation, call);
         client.held.set(key, held);
@@ -365,7 +390,7 @@ export class Clients {
     const isRepeat = attempt >= REPEAT;
     const atMs = call.answeredMs ?? this.options.story.world.nowMs;
     if (answer?.kind === 'written' || answer?.kind === 'read') {
-      if (!isRepeat) this.succeeded++;
+      if (!isRepeat) this.success(step);
       this.acknowledged(write, call, atMs);
       const held =
         answer.kind === 'written'
@@ -381,6 +406,7 @@ export class Clients {
     if (answer?.kind === 'nothing') this.foundNothing(write);
     if (answer?.kind === 'failed' && answer.failure.code === 'timeout' && answer.failure.outcome === 'none')
       this.options.blame('I12', `${record.name} timed out, and nothing is said to have happened`);
+    if (answer?.kind === 'failed') this.checkRefusal(write, answer.failure.code);
     ledger.conclude(record, answer === undefined ? 'unknown' : outcomeOf(answer), atMs);
     if (answer?.kind === 'failed' && answer.failure.code === 'idempotency_mismatch')
       this.options.blame(
@@ -394,9 +420,23 @@ export class Clients {
     else this.later(RETRY_MS[step.id % 4] ?? 0, () => write.again(attempt + 1));
   }
 
+  /** What is refused must be refused for a reason. */
+  private checkRefusal({ key, record, step, claims, sent }: WriteUnderWay, code: Failure['code']): void {
+    const { ledger, name } = key;
+    const { blame, plan } = this.options;
+    if (code === 'too_many_siblings' && ledger.writes.length <= plan.shape.siblingsMax)
+      blame('liveness', `${name}: ${record.name} is one sibling too many of ${ledger.writes.length} writes`);
+    if (code !== 'precondition_failed' || sent !== undefined) return;
+    const there = ledger.certainlyLive(claims.absent, record);
+    if (step.condition === 'exists' && there !== undefined)
+      blame('liveness', `${name}: ${record.name} was to replace something, and ${there} is there`);
+    if (step.condition === 'absent' && ledger.isCertainlyGone(claims.absent, record))
+      blame('liveness', `${name}: ${record.name} was to be the first, and nothing can be there`);
+  }
+
   /** A delete that found nothing: R owners said so. */
-  private foundNothing({ key, record, claims, attempt }: WriteUnderWay): void {
-    if (attempt < REPEAT) this.succeeded++;
+  private foundNothing({ key, record, claims, attempt, step }: WriteUnderWay): void {
+    if (attempt < REPEAT) this.success(step);
     const there = key.ledger.certainlyLive(claims.absent, record);
     if (there !== undefined)
       this.options.blame('I6', `${key.name}: ${record.name} found nothing, and ${there} is there`);
@@ -459,6 +499,9 @@ export class Clients {
       this.underWay--;
       const said = call.answer === undefined ? 'no answer' : nameOf(call.answer);
       this.count(said);
+      const { requestsMax, hintKeysMax } = this.options.plan.shape;
+      if (said.startsWith('overloaded') && Math.min(requestsMax, hintKeysMax) > MANY_REQUESTS)
+        this.options.blame('liveness', `${via} is overloaded by ${this.underWay + 1} requests`);
       if (mustSucceed({ ...this.options, key, step, call }))
         this.options.blame(
           'liveness',
@@ -502,6 +545,9 @@ export class Clients {
     this.options.tell(`${name} ${what}`);
   }
 }
+
+/** More than ever are under way. */
+const MANY_REQUESTS = 1_000;
 
 function describe({ quorum }: ClientStep): string {
   const { timeoutMs: _, sloppy, ...sizes } = quorum;

@@ -203,7 +203,7 @@ const FAULTS: Record<FaultName, { perMinute: number; forMs: number; has: number 
   replay: { perMinute: 6, forMs: 0, has: 0.5 },
   diskFull: { perMinute: 4, forMs: 40_000, has: 0.2 },
   writeError: { perMinute: 6, forMs: 10_000, has: 0.3 },
-  wipe: { perMinute: 0.5, forMs: 20_000, has: 0.15 },
+  wipe: { perMinute: 2, forMs: 20_000, has: 0.35 },
   restore: { perMinute: 2, forMs: 20_000, has: 0.3 },
   rot: { perMinute: 8, forMs: 0, has: 0.3 },
   flipRow: { perMinute: 3, forMs: 10_000, has: 0.2 },
@@ -234,7 +234,8 @@ function drawFaults(draw: Draw, shape: Shape, busyMs: number): FaultStep[] {
       return {
         kind: 'fault' as const,
         atMs,
-        forMs: forMs === 0 ? 0 : draw.scale(20, 20 + forMs * lasts * patience),
+        // One that lasts for the whole run shows nothing else.
+        forMs: forMs === 0 ? 0 : Math.min(0.4 * busyMs, draw.scale(20, 20 + forMs * lasts * patience)),
         ...drawFault(draw, shape, name, busyMs),
       };
     });
@@ -253,6 +254,15 @@ const STORAGE_TURNS: readonly MessageKind[] = [
   'hintAck',
   'hintPull',
   'swim',
+  'rowsTold',
+  'refillTold',
+  'replace',
+  'epochPrepare',
+  'epochPromise',
+  'epochAccept',
+  'epochAccepted',
+  'epochChosen',
+  'topologyTold',
 ];
 const COORDINATOR_TURNS: readonly MessageKind[] = ['led', 'led', 'merged', 'found'];
 

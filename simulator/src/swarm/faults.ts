@@ -94,6 +94,11 @@ export class Faults {
     return this.restless === 0 && this.lastRestlessMs < sinceMs - CALM_MS;
   }
 
+  /** Whether a wiped pod is not as good as the others yet. */
+  get isReplacing(): boolean {
+    return [...this.wiped].some((pod) => this.world.memberState(pod) !== 'active');
+  }
+
   /** Everything is over: the network is fair, and pods that died of what was done to them start again. */
   restartAll(): void {
     this.world.bus.weather = { loss: 0, duplicate: 0, delay: 0, delayMs: 0 };
@@ -331,6 +336,7 @@ export class Faults {
     if (isDone) this.count(step);
     if (step.fault === 'wipe') {
       this.wiped.add(pod);
+      this.watch.isWiped(pod, this.keys);
     }
     if (step.fault === 'flipRow' && isDone) this.hasDamage = true;
     return back;

@@ -1,5 +1,6 @@
 import { equalBytes } from '@circlet/shared/codec/bytes.ts';
 import type { RepairOptions } from '@circlet/storage/core/anti-entropy/anti-entropy.ts';
+import type { Message } from '@circlet/shared/protocol/message.ts';
 import { HEALABLE_MS } from '@circlet/storage/core/replica.ts';
 import type { KeyLedger } from '../checks/key-ledger.ts';
 import type { ReplicaWatch } from '../checks/replica-watch.ts';
@@ -100,6 +101,16 @@ export class Finale {
     const healMs = SCRUB_MS + (keys.length / scrubRowsPerSecond) * 1000 + 3 * HEALABLE_MS + FULL_MS;
     if (!this.poll(isWhole, healMs)) blame('I14', 'a damaged row was not repaired, and nobody read it');
     if (!this.poll(areEqual, roundsMs)) blame('I3', 'what healed made owners differ, and repair is on');
+    this.rests(roundsMs);
+  }
+
+  /** Equal owners have equal trees, and nothing to tell each other. */
+  private rests(forMs: number): void {
+    const { blame, story } = this.options;
+    const told = story.world.tap({ where: isAboutDifferences }, 'watch');
+    story.world.run(forMs);
+    told.stop();
+    if (told.seen > 0) blame('I3', `equal owners told each other ${told.seen} times what they have`);
   }
 
   /** Looks every so often, and says whether it came to be. */
@@ -248,4 +259,11 @@ export class Finale {
         blame('I3', `${node} holds rows that it does not own`);
     }
   }
+}
+
+/** What owners say to each other when they differ. A question with a number is about a row that was damaged. */
+function isAboutDifferences(message: Message): boolean {
+  if (message.kind === 'rowsAsk') return message.id === 0;
+  if (message.kind === 'rowsTold') return message.answers === 0;
+  return message.kind === 'treeNodes' || message.kind === 'treeRows';
 }
