@@ -220,6 +220,10 @@ export class ReplicaWatch implements WorldWatch {
     }
   }
 
+  vouchedEarly(pod: string): void {
+    this.blame('I10', `${pod} vouches for what it has before it is refilled`);
+  }
+
   // ---- topologies ----
 
   /** I10: a disk never goes back to an earlier epoch, and there is one document for each. */

@@ -102,7 +102,7 @@ function drawHabits(draw: Draw, shape: Shape): Habits {
       [4_000],
       [50, shape.requestsMax < 10 ? 4_000 : 60_000],
     ]),
-    large: draw.chance(0.05) ? 0.02 : 0,
+    large: draw.chance(0.1) ? 0.03 : 0,
   };
 }
 
@@ -305,8 +305,9 @@ function drawFault(draw: Draw, shape: Shape, fault: FaultName, busyMs: number): 
       };
     case 'replay':
       return { fault, frames: draw.between(1, 100) };
-    case 'diskFull':
     case 'wipe':
+      return { fault, pod: node(), refillMs: draw.chance(0.5) ? 0 : draw.scale(100, 30_000) };
+    case 'diskFull':
     case 'flipRow':
     case 'flipLog':
       return { fault, pod: node() };

@@ -1,3 +1,4 @@
+import type { Message } from '@circlet/shared/protocol/message.ts';
 import { unreachable } from '@circlet/shared/assert.ts';
 import { keyNamed } from '../story.ts';
 import type { Disk } from '../disk.ts';
@@ -92,6 +93,14 @@ export class Faults {
    */
   isCalmSince(sinceMs: number): boolean {
     return this.restless === 0 && this.lastRestlessMs < sinceMs - CALM_MS;
+  }
+
+  /** Rule 13: what a pod that is being refilled has counts for nothing. */
+  private vouchesEarly(pod: string, message: Message): boolean {
+    const isVouching = message.kind === 'found' && message.as === 'owner' && message.what !== 'suspect';
+    const isEarly = isVouching && this.world.memberState(pod) === 'refilling';
+    if (isEarly) this.watch.vouchedEarly(pod);
+    return isEarly;
   }
 
   /** Whether a wiped pod is not as good as the others yet. */
@@ -336,6 +345,9 @@ export class Faults {
     if (isDone) this.count(step);
     if (step.fault === 'wipe') {
       this.wiped.add(pod);
+      const deaf = world.tap({ to: pod, kind: 'refillTold' }, 'drop');
+      world.time.after(step.refillMs, () => deaf.stop());
+      world.tap({ from: pod, kind: 'found', where: (message) => this.vouchesEarly(pod, message) }, 'watch');
       this.watch.isWiped(pod, this.keys);
     }
     if (step.fault === 'flipRow' && isDone) this.hasDamage = true;

@@ -139,8 +139,8 @@ export type Fault =
   | { readonly fault: 'diskFull'; readonly pod: string }
   /** The next commit fails (EIO); whether it reached the disk all the same is `kept`. */
   | { readonly fault: 'writeError'; readonly pod: string; readonly kept: boolean }
-  /** The pod is stopped, and comes back with an empty disk. */
-  | { readonly fault: 'wipe'; readonly pod: string }
+  /** The pod is stopped, and comes back with an empty disk. It hears nothing of what it lacks before `refillMs` have passed. */
+  | { readonly fault: 'wipe'; readonly pod: string; readonly refillMs: number }
   /** The pod is stopped, and comes back with its disk as it was so long ago. */
   | { readonly fault: 'restore'; readonly pod: string; readonly ageMs: number }
   /** A row that a running pod holds goes bad. */

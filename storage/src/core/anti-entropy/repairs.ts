@@ -36,13 +36,15 @@ export class Repairs {
       if (due.length === ASKED_PER_STEP) break;
       if (repair.nextMs > nowMs) continue;
       const others = othersOf(prefix);
-      this.asked.delete(repair.id);
-      repair.id = ++this.lastId;
-      repair.askedMs = nowMs;
       repair.nextMs = nowMs + RETRY_MS;
-      repair.waiting = new Map(others.map((name) => [name, new Set()]));
-      this.asked.set(repair.id, prefix);
-      due.push({ prefix, id: repair.id, others });
+      if (repair.id === 0) {
+        repair.id = ++this.lastId;
+        repair.askedMs = nowMs;
+        repair.waiting = new Map(others.map((name) => [name, { digest: '', pages: new Set() }]));
+        this.asked.set(repair.id, prefix);
+      }
+      // Whoever has not told everything is asked the same again: an answer to either is one from after the question.
+      due.push({ prefix, id: repair.id, others: others.filter((name) => repair.waiting.has(name)) });
     }
     return due;
   }
@@ -53,14 +55,20 @@ export class Repairs {
    */
   told(
     from: string,
-    { answers, page, pages }: RowsTold,
+    { answers, page, pages, entries }: RowsTold,
   ): { readonly prefix: number; readonly askedMs: number; readonly foundMs: number } | undefined {
     const prefix = this.asked.get(answers);
     const repair = prefix === undefined ? undefined : this.repairs.get(prefix);
     if (prefix === undefined || repair === undefined) return undefined;
     const arrived = repair.waiting.get(from);
-    arrived?.add(page);
-    if (arrived !== undefined && arrived.size >= pages) repair.waiting.delete(from);
+    if (arrived !== undefined) {
+      // Pages of two answers are parts of two states.
+      const digest = entries[0]?.digest ?? '';
+      if (arrived.digest !== digest) arrived.pages.clear();
+      arrived.digest = digest;
+      arrived.pages.add(page);
+      if (arrived.pages.size >= pages) repair.waiting.delete(from);
+    }
     if (repair.waiting.size > 0) return undefined;
     this.asked.delete(answers);
     repair.id = 0;
@@ -87,7 +95,7 @@ interface Repair {
   id: number;
   askedMs: number;
   /** Owners who have not told everything, with the pages of their answers that are here. */
-  waiting: Map<string, Set<number>>;
+  waiting: Map<string, { digest: string; readonly pages: Set<number> }>;
 }
 
 const REPAIRS_MAX = 10_000;

@@ -75,9 +75,17 @@ export class Walk {
   /** What there is no room for is met again in a later round. */
   add(task: Task): void {
     const waiting = this.waiting.get(task.peer) ?? 0;
-    if (waiting >= TASKS_PER_PEER) return;
+    if (waiting >= TASKS_PER_PEER || this.isAskedAgain(task)) return;
     this.tasks.push(task);
     this.tally(task, 1);
+  }
+
+  /** The same question waits already: one answer will do. */
+  private isAskedAgain(task: Task): boolean {
+    if (task.kind !== 'give' || task.id === 0) return false;
+    return this.tasks.some(
+      (other) => other.kind === 'give' && other.peer === task.peer && other.id === task.id,
+    );
   }
 
   private tally(task: Task, by: 1 | -1): void {

@@ -199,5 +199,5 @@ export function shareVnode(ring: Ring, vnode: number, a: string, b: string): boo
 const SILENCE_MS = 3_000;
 /** An owner that has nothing to tell still reads some hundred rows for each question: not one after the other. */
 const PAUSE_MS_MIN = 10;
-const BYTES_MAX = 256 * 1024;
+const BYTES_MAX = 128 * 1024;
 const ROWS_READ_MAX = 512;
