@@ -59,6 +59,8 @@ export class ReplicaWatch implements WorldWatch {
     string,
     { readonly atMs: number; readonly others: readonly { readonly key: Uint8Array; readonly held: Bits }[] }
   >();
+  /** When the last pod was refilled. */
+  lastRefilledMs = Number.NEGATIVE_INFINITY;
   /** The last epoch that each disk has recorded. */
   private readonly epochs = new Map<string, number>();
   private readonly documents = new Map<number, { readonly value: Uint8Array; readonly topology: Topology }>();
@@ -203,6 +205,7 @@ export class ReplicaWatch implements WorldWatch {
     const wiped = this.wiped.get(pod);
     if (event !== 'refilled' || wiped === undefined) return;
     this.wiped.delete(pod);
+    this.lastRefilledMs = this.options.nowMs();
     for (const { key, held } of wiped.others) {
       const ledger = this.options.ledgerOf(key);
       if (ledger === undefined) continue;

@@ -27,7 +27,8 @@ export function mustSucceed(of: {
   const enoughMs = plan.network.hopMs <= 1 ? 200 : 1_000;
   if (!isShortOfReplicas(call) || step.quorum.timeoutMs < enoughMs || plan.shape.hintKeysMax < 1_000)
     return false;
-  if (faults.isReplacing || !faults.isCalmSince(call.askedMs)) return false;
+  if (faults.isReplacing || watch.lastRefilledMs >= call.askedMs - SETTLED_MS) return false;
+  if (!faults.isCalmSince(call.askedMs)) return false;
   if (watch.isInDoubtSince(key.key, call.askedMs)) return false;
   const isUp = (pod: string) =>
     story.world.isRunning(pod) && !faults.isDisturbedSince(pod, call.askedMs - SETTLED_MS);
