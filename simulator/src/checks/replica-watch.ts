@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { covers } from '@circlet/shared/causality/history.ts';
 import { isEmptyState, type KeyState, merge } from '@circlet/shared/causality/key-state.ts';
 import { TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
-import { equalBytes, latin1 } from '@circlet/shared/codec/bytes.ts';
+import { equalBytes, fromLatin1, latin1 } from '@circlet/shared/codec/bytes.ts';
 import { decodeTopology, type Topology } from '@circlet/shared/ring/topology.ts';
 import { decodeRow, stateOf } from '@circlet/storage/core/row.ts';
 import type { Locator, Store, Table } from '@circlet/storage/core/store.ts';
@@ -31,6 +31,8 @@ export interface WatchOptions {
   readonly keyAt: (prefix: number) => Uint8Array | undefined;
   readonly blame: (invariant: Invariant, what: string) => void;
   readonly nowMs: () => number;
+  /** Whether a pod runs, or did at some time since. */
+  readonly ranSince: (pod: string, sinceMs: number) => boolean;
 }
 
 /**
@@ -453,6 +455,12 @@ export class ReplicaWatch implements WorldWatch {
     const waitedMs = this.options.nowMs() - (sinceMs ?? Number.NEGATIVE_INFINITY);
     if (waitedMs < 0.99 * TIMEOUT_MS_MAX)
       this.blame('I14', `${pod} vouches again ${Math.round(waitedMs)} ms after its row was damaged`);
+    // Only who ran when the wait was over can have been asked.
+    const overMs = (sinceMs ?? 0) + 0.99 * TIMEOUT_MS_MAX;
+    for (const owner of this.options.ownersOf(fromLatin1(name))) {
+      if (owner !== pod && !this.options.ranSince(owner, overMs))
+        this.blame('I14', `${pod} vouches again, and ${owner} was never asked what it has`);
+    }
   }
 
   private learn(key: Uint8Array, before: KeyState | undefined, state: KeyState, pod: string): void {

@@ -1,5 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { assert, must } from '@circlet/shared/assert.ts';
 import { Prng } from '@circlet/shared/prng.ts';
@@ -164,14 +172,30 @@ describe('a store that was closed', () => {
 });
 
 describe('a disk whose file is no store any more', () => {
-  it('says so each time it is opened, and opens when the file is back', () => {
+  it('is opened as an empty one of another name: the file is set aside, as a pod does', () => {
+    const disk = newDisk();
+    const store = disk.open();
+    put(store, 'rows', at(1), 'value');
+    store.close();
+    const file = join(filesOf(disk), 'store.sqlite');
+    writeFileSync(file, Buffer.alloc(readFileSync(file).length, 'x'));
+    const next = disk.open();
+    expect([got(next, 'rows', at(1)), next.disk === store.disk]).toEqual(['absent', false]);
+    put(next, 'rows', at(2), 'value');
+    expect([disk.open().disk, got(disk.open(), 'rows', at(2))]).toEqual([next.disk, 'value']);
+  });
+
+  it('says so each time it is opened when the file is somebody else’s, and opens when its own is back', () => {
     const disk = newDisk();
     const store = disk.open();
     put(store, 'rows', at(1), 'value');
     store.close();
     const file = join(filesOf(disk), 'store.sqlite');
     const good = readFileSync(file);
-    writeFileSync(file, Buffer.alloc(good.length, 'x'));
+    // A version that can come yet.
+    writeFileSync(file, good.subarray(0, 63));
+    appendFileSync(file, Buffer.of(2));
+    appendFileSync(file, good.subarray(64));
     for (let i = 0; i < 3; i++) expect(() => disk.open()).toThrow(StoreUnusable);
     writeFileSync(file, good);
     expect(got(disk.open(), 'rows', at(1))).toBe('value');

@@ -67,6 +67,7 @@ class Run {
       keyAt: (prefix) => places.get(prefix),
       blame: (invariant, what) => this.blame(invariant, what),
       nowMs: this.nowMs,
+      ranSince: (pod, sinceMs) => story?.world.ranSince(pod, sinceMs) ?? false,
     });
     const { shape } = plan;
     try {
