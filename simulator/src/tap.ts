@@ -1,4 +1,4 @@
-import { decodeFrame } from '@circlet/shared/protocol/frame.ts';
+import { decodeFrame, type Frame as Decoded, type FrameHeader } from '@circlet/shared/protocol/frame.ts';
 import type { Message, MessageKind } from '@circlet/shared/protocol/message.ts';
 
 /** Bytes on their way from one pod to another. */
@@ -6,19 +6,23 @@ export interface Frame {
   readonly from: string;
   readonly to: string;
   readonly bytes: Uint8Array;
+  readonly header: FrameHeader;
   readonly messages: readonly Message[];
 }
 
 /** Decodes only what somebody looks at. */
 export function frameOf(from: string, to: string, bytes: Uint8Array): Frame {
-  let messages: readonly Message[] | undefined;
+  let decoded: Decoded | undefined;
+  const whole = () => (decoded ??= decodeFrame(bytes));
   return {
     from,
     to,
     bytes,
+    get header() {
+      return whole().header;
+    },
     get messages() {
-      messages ??= decodeFrame(bytes).messages;
-      return messages;
+      return whole().messages;
     },
   };
 }
@@ -28,7 +32,7 @@ export interface Match {
   readonly from?: string | readonly string[];
   readonly to?: string | readonly string[];
   readonly kind?: MessageKind;
-  readonly where?: (message: Message) => boolean;
+  readonly where?: (message: Message, frame: Frame) => boolean;
   /** Only the first so many. */
   readonly times?: number;
   /** Nothing can match now, so no frame need be decoded. */
@@ -113,7 +117,8 @@ export function matches({ from, to, kind, where, isIdle }: Match, frame: Frame):
   if (!isAmong(from, frame.from) || !isAmong(to, frame.to)) return false;
   if (kind === undefined && where === undefined) return true;
   return frame.messages.some(
-    (message) => (kind === undefined || message.kind === kind) && (where === undefined || where(message)),
+    (message) =>
+      (kind === undefined || message.kind === kind) && (where === undefined || where(message, frame)),
   );
 }
 

@@ -191,6 +191,12 @@ export class VirtualBus {
     return tap;
   }
 
+  /** When the last frame from one pod arrived at the other, or will. */
+  lastArrivalMs(from: string, to: string): number {
+    const link = `${from}>${to}`;
+    return Math.max(this.lastArrival.get(link) ?? 0, this.lastArrival.get(`late ${link}`) ?? 0);
+  }
+
   private atServer(life: number, work: () => void): void {
     if (life !== this.life) return;
     if (this.frozen === undefined) work();

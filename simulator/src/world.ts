@@ -63,7 +63,7 @@ export interface WorldWatch {
   changed(pod: string, table: Table, at: Locator, value: Uint8Array | undefined): void;
   /** A record beside the rows became durable. */
   recorded(pod: string, name: string, value: Uint8Array): void;
-  noticed(pod: string, event: string): void;
+  noticed(pod: string, notice: Notice): void;
   /** The pod's disk as its next process will find it; after a torn commit, with what that left or without it. */
   opened(pod: string, store: Store, isTorn: boolean): void;
 }
@@ -443,6 +443,11 @@ export class World {
     return members.map(({ name }) => name).filter((name) => machine?.node(name).isUsable(monoMs));
   }
 
+  /** What the clock of the pod's last life shows. */
+  monoMs(id: string): number {
+    return must(this.pod(id).process, `${id} never ran`).clock.now().monoMs;
+  }
+
   noticesOf(event: string): number {
     return this.noticed.get(event) ?? 0;
   }
@@ -579,7 +584,7 @@ export class World {
   /** A pod that meets its own bug fails the test that made it happen. */
   private notice(pod: string, notice: Notice): void {
     this.noticed.set(notice.event, this.noticesOf(notice.event) + 1);
-    this.options.watch?.noticed(pod, notice.event);
+    this.options.watch?.noticed(pod, notice);
     if (notice.level !== 'alarm') return;
     if (EXPECTED.test(String(notice.fields?.['error']))) return;
     this.alarms.push({ atMs: this.nowMs, pod, notice });

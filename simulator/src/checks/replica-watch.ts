@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import { covers } from '@circlet/shared/causality/history.ts';
 import { isEmptyState, type KeyState, merge } from '@circlet/shared/causality/key-state.ts';
 import { TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
+import type { Notice } from '@circlet/shared/machine.ts';
 import { equalBytes, fromLatin1, latin1 } from '@circlet/shared/codec/bytes.ts';
 import { decodeTopology, type Topology } from '@circlet/shared/ring/topology.ts';
 import { decodeRow, stateOf } from '@circlet/storage/core/row.ts';
@@ -31,8 +32,14 @@ export interface WatchOptions {
   readonly keyAt: (prefix: number) => Uint8Array | undefined;
   readonly blame: (invariant: Invariant, what: string) => void;
   readonly nowMs: () => number;
-  /** Whether a pod runs, or did at some time since. */
-  readonly ranSince: (pod: string, sinceMs: number) => boolean;
+  /** Names the process that the pod has now. */
+  readonly lifeOf: (pod: string) => string;
+  /** Until when, by its own clock, the pod was asked to lead the write. */
+  readonly leadsUntilMs: (pod: string, writeId: string) => number | undefined;
+  /** What the pod's own clock shows. */
+  readonly monoMs: (pod: string) => number;
+  /** Whether anything that one pod sent got to the other, or to any coordinator, since. */
+  readonly toldSince: (from: string, to: string, sinceMs: number) => boolean;
 }
 
 /**
@@ -45,10 +52,9 @@ export class ReplicaWatch implements WorldWatch {
   private readonly disks = new Map<string, Record<Table, Shelf>>();
   /** Pods whose disks are being damaged: what is gone from them is not their fault. */
   private readonly damaged = new Set<string>();
-  /** Nodes whose whole disk has lost something at any time: they may not have what they acknowledged. */
-  private readonly forgetful = new Set<string>();
-  /** Rows that did, by pod and key. */
-  private readonly forgotten = new Set<string>();
+  /** When each node's whole disk last lost something, and when rows did, by pod and key: what was acknowledged may be gone. */
+  private readonly forgetfulMs = new Map<string, number>();
+  private readonly forgottenMs = new Map<string, number>();
   private lastLossMs = Number.NEGATIVE_INFINITY;
   /** Entries that fail their checksum, by pod, table and place in the ring. */
   private readonly broken = new Set<string>();
@@ -66,6 +72,10 @@ export class ReplicaWatch implements WorldWatch {
   /** The last epoch that each disk has recorded. */
   private readonly epochs = new Map<string, number>();
   private readonly documents = new Map<number, { readonly value: Uint8Array; readonly topology: Topology }>();
+  /** The last epoch that each life of a pod has acted on. */
+  private readonly actsOn = new Map<string, number>();
+  /** The key of each actor: serials are a node's own, so a dot names a write among those of all keys. */
+  private readonly actors = new Map<string, KeyLedger>();
   /** When a pod last held a hint that it holds no more, by pod and key. */
   private readonly heldUntilMs = new Map<string, number>();
 
@@ -131,7 +141,7 @@ export class ReplicaWatch implements WorldWatch {
         const is = heldIn(value);
         if (was?.digest === is.digest && was.owed === is.owed) continue;
         if (isTorn) this.changed(pod, table, at, value.slice());
-        else if (this.forgetful.has(pod) && (was === undefined || isCovered(was.state, is.state)))
+        else if (this.forgetfulMs.has(pod) && (was === undefined || isCovered(was.state, is.state)))
           old.set(name, is);
         else this.blame('I1', `${pod} finds another entry in ${table} than was committed`);
       }
@@ -148,7 +158,7 @@ export class ReplicaWatch implements WorldWatch {
   /** Whatever `damage` does to the pod's disk, it may; acknowledged writes are owed so many copies less. */
   lossy(pod: string, keys: readonly Uint8Array[], damage: () => void, isVoterStill: boolean): void {
     this.forgetDoubts(pod);
-    this.forgetful.add(pod);
+    this.forgetfulMs.set(pod, this.options.nowMs());
     this.lose(pod, keys, damage, isVoterStill);
   }
 
@@ -203,7 +213,8 @@ export class ReplicaWatch implements WorldWatch {
   }
 
   /** Rule 13: who was refilled has all that the others had when its disk was lost. What was acknowledged has its copies again. */
-  noticed(pod: string, event: string): void {
+  noticed(pod: string, { event, fields }: Notice): void {
+    if (event === 'topology_adopted') this.adopted(pod, Number(fields?.['epoch']));
     const wiped = this.wiped.get(pod);
     if (event !== 'refilled' || wiped === undefined) return;
     this.wiped.delete(pod);
@@ -231,6 +242,14 @@ export class ReplicaWatch implements WorldWatch {
 
   // ---- topologies ----
 
+  /** I10: nor does a process, a coordinator's least of all. */
+  private adopted(pod: string, epoch: number): void {
+    const life = this.options.lifeOf(pod);
+    const before = this.actsOn.get(life) ?? 0;
+    if (epoch < before) this.blame('I10', `${pod} went from epoch ${before} back to ${epoch}`);
+    this.actsOn.set(life, epoch);
+  }
+
   /** I10: a disk never goes back to an earlier epoch, and there is one document for each. */
   recorded(pod: string, name: string, value: Uint8Array): void {
     if (name !== 'topology') return;
@@ -245,12 +264,17 @@ export class ReplicaWatch implements WorldWatch {
     else if (!equalBytes(known.value, value)) this.blame('I10', `epoch ${epoch} has two documents`);
   }
 
-  /** A row that a running pod holds can no longer be read. */
-  rotted(pod: string, { key, prefix }: Locator): void {
-    this.broken.add(`${pod}/rows/${prefix}`);
-    this.forgotten.add(`${pod}/${latin1(key)}`);
-    this.doubtful.set(`${pod}/${latin1(key)}`, this.options.nowMs());
-    this.lose(pod, [key], () => this.shelf(pod, 'rows').delete(latin1(key)), false);
+  /** An entry that a running pod holds can no longer be read. */
+  rotted(pod: string, table: Table, { key, prefix }: Locator): void {
+    const place = `${pod}/${latin1(key)}`;
+    this.broken.add(`${pod}/${table}/${prefix}`);
+    if (table === 'rows') {
+      this.forgottenMs.set(place, this.options.nowMs());
+      this.doubtful.set(place, this.options.nowMs());
+    } else {
+      this.heldUntilMs.set(place, this.options.nowMs());
+    }
+    this.lose(pod, [key], () => this.shelf(pod, table).delete(latin1(key)), false);
   }
 
   /** Whether the owner's row has been unable to vouch ever since. */
@@ -268,7 +292,7 @@ export class ReplicaWatch implements WorldWatch {
 
   /** Some disk has lost something: what a session has seen may be gone. */
   get hasForgotten(): boolean {
-    return this.forgetful.size + this.forgotten.size > 0;
+    return this.forgetfulMs.size + this.forgottenMs.size > 0;
   }
 
   /** Fallbacks that hold the key, or did at some time since. */
@@ -413,8 +437,10 @@ export class ReplicaWatch implements WorldWatch {
     });
   }
 
+  /** Something of it since what may arrive only now was sent. */
   private hasLost(owner: string, key: Uint8Array): boolean {
-    return this.forgetful.has(owner) || this.forgotten.has(`${owner}/${latin1(key)}`);
+    const lossesMs = [this.forgetfulMs.get(owner), this.forgottenMs.get(`${owner}/${latin1(key)}`)];
+    return lossesMs.some((ms) => ms !== undefined && ms > this.options.nowMs() - LATE_MS);
   }
 
   /** Law 6: what was seen stays seen, and a write goes only when something that saw it has come. */
@@ -455,11 +481,11 @@ export class ReplicaWatch implements WorldWatch {
     const waitedMs = this.options.nowMs() - (sinceMs ?? Number.NEGATIVE_INFINITY);
     if (waitedMs < 0.99 * TIMEOUT_MS_MAX)
       this.blame('I14', `${pod} vouches again ${Math.round(waitedMs)} ms after its row was damaged`);
-    // Only who ran when the wait was over can have been asked.
+    // Whoever was heard by nobody since the wait was over has not told what it has.
     const overMs = (sinceMs ?? 0) + 0.99 * TIMEOUT_MS_MAX;
     for (const owner of this.options.ownersOf(fromLatin1(name))) {
-      if (owner !== pod && !this.options.ranSince(owner, overMs))
-        this.blame('I14', `${pod} vouches again, and ${owner} was never asked what it has`);
+      if (owner !== pod && !this.options.toldSince(owner, pod, overMs))
+        this.blame('I14', `${pod} vouches again, and ${owner} has not told what it has`);
     }
   }
 
@@ -479,11 +505,22 @@ export class ReplicaWatch implements WorldWatch {
       const isHeld = before?.siblings.some((sibling) => sibling.writeId === writeId) === true;
       for (const { actor, counter } of dots) {
         const isNew = ledger.learn(record, actor, counter, nowMs);
-        // A lead that holds the write mints nothing (rule 22).
-        if (isNew && isHeld && actor.startsWith(`${pod}.`))
-          this.blame('I9', `${pod} gave ${record.name} another dot, and had it already`);
+        if (!isNew) continue;
+        const keyOfActor: KeyLedger = this.actors.get(actor) ?? ledger;
+        this.actors.set(actor, keyOfActor);
+        if (keyOfActor !== ledger) this.blame('I9', `${actor} has given dots of two keys`);
+        if (actor.startsWith(`${pod}.`)) this.checkMinted(pod, record, isHeld);
       }
     }
+  }
+
+  private checkMinted(pod: string, { name, writeId }: WriteRecord, isHeld: boolean): void {
+    // A lead that holds the write mints nothing (rule 22).
+    if (isHeld) this.blame('I9', `${pod} gave ${name} another dot, and had it already`);
+    const deadlineMs = this.options.leadsUntilMs(pod, writeId);
+    const lateMs = this.options.monoMs(pod) - (deadlineMs ?? Number.NEGATIVE_INFINITY);
+    if (lateMs > 1)
+      this.blame('I11', `${pod} led ${name} ${lateMs.toFixed(0)} ms after what it was asked by`);
   }
 
   private blame(invariant: Invariant, what: string): void {
@@ -505,6 +542,8 @@ export class ReplicaWatch implements WorldWatch {
 }
 
 const TABLES: readonly Table[] = ['rows', 'hints'];
+/** An acknowledgement may wait so long in links that are clogged and processes that hang. */
+const LATE_MS = 300_000;
 /** More than any run writes. */
 const ENTRIES_MAX = 1_000_000;
 const NOBODY: ReadonlySet<string> = new Set();

@@ -553,4 +553,11 @@ export const MUTANTS: readonly Mutant[] = [
       to: '    return this.self !== undefined;',
     },
   },
+  {
+    name: 'epoch-ignored',
+    breaks: 'rule 11: what is asked under another topology is done',
+    file: NODE,
+    from: "    if (!this.sameEpoch(from)) return 'wrong_epoch';\n    if (!this.readiness",
+    to: '    if (!this.readiness',
+  },
 ];

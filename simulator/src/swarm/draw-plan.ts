@@ -27,7 +27,8 @@ function drawShape(draw: Draw): Shape {
     coordinators: draw.between(1, 3),
     zones: draw.chance(0.3) ? draw.between(2, 3) : 1,
     replicas: draw.chance(0.8) ? 3 : draw.between(1, Math.min(5, storage)),
-    vnodes: 8,
+    // Few, and several keys share one.
+    vnodes: draw.chance(0.3) ? 2 : 8,
     keys: draw.between(1, draw.chance(0.8) ? 6 : 16),
     clients: draw.between(2, 10),
     hintKeysMax: draw.chance(0.1) ? draw.between(1, 3) : 1_000_000,
@@ -84,12 +85,17 @@ const MIXES: readonly (readonly Verb[])[] = [
 ];
 
 function drawHabits(draw: Draw, shape: Shape): Habits {
-  // Most runs are short and full; one in two hundred is hours long, so that something can be hours old.
+  // Most runs are short and full. Some are minutes long, so that something can be away for longer than damaged rows take to
+  // heal; one in two hundred is hours long, so that something can be hours old.
   const isLong = draw.chance(0.005);
+  const isSlow = draw.chance(0.15);
   // A coordinator that takes one request at a time, and that one for a minute, answers nobody else.
   return {
-    busyMs: isLong ? draw.scale(3_600_000, 4 * 3_600_000) : draw.scale(8_000, 170_000),
-    perSecond: isLong ? draw.scale(0.05, 0.3) : draw.scale(0.7, 14),
+    ...(isLong
+      ? { busyMs: draw.scale(3_600_000, 4 * 3_600_000), perSecond: draw.scale(0.05, 0.3) }
+      : isSlow
+        ? { busyMs: draw.scale(240_000, 900_000), perSecond: draw.scale(0.3, 2) }
+        : { busyMs: draw.scale(8_000, 170_000), perSecond: draw.scale(0.7, 14) }),
     verbs: Array.from({ length: shape.keys }, () => draw.pick(MIXES)),
     hotShare: draw.chance(0.5) ? 0 : draw.share(),
     strict: draw.pick([0, 0.1, 0.5, 1]),
@@ -211,12 +217,14 @@ const FAULTS: Record<FaultName, { perMinute: number; forMs: number; has: number 
   clockStep: { perMinute: 6, forMs: 0, has: 0.3 },
 };
 
+const LONG_MS = 200_000;
+
 function drawFaults(draw: Draw, shape: Shape, busyMs: number): FaultStep[] {
   const names = Object.keys(FAULTS) as FaultName[];
   // Some seeds have nearly everything, some a kind or two: then it is calm long enough to see what must work.
   const density = draw.pick([0.1, 0.4, 1, 1.3]);
-  // Some outages last for minutes.
-  const patience = draw.pick([1, 1, 1, 5]);
+  // Some outages last for minutes, where a run does.
+  const patience = draw.pick(busyMs > LONG_MS ? [1, 5, 20] : [1, 1, 1, 5]);
   const chosen = names.filter((name) => draw.chance(FAULTS[name].has * density));
   // Something goes wrong in every seed.
   const sure = ['crash', 'freeze', 'partition', 'stop'] as const;
@@ -316,7 +324,12 @@ function drawFault(draw: Draw, shape: Shape, fault: FaultName, busyMs: number): 
     case 'restore':
       return { fault, pod: node(), ageMs: draw.scale(100, busyMs) };
     case 'rot':
-      return { fault, pod: node(), key: draw.between(0, shape.keys - 1) };
+      return {
+        fault,
+        pod: node(),
+        key: draw.between(0, shape.keys - 1),
+        of: draw.chance(0.2) ? 'hints' : 'rows',
+      };
     case 'clockStep':
       return { fault, pod: anyone(), ms: Math.round((draw.share() - 0.5) * 2 * draw.scale(1, 90 * DAY_MS)) };
     default:

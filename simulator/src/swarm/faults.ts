@@ -20,6 +20,8 @@ export class Faults {
   readonly wiped = new Set<string>();
   /** A row was damaged: what replaces it does not vouch for a while. */
   hasDamage = false;
+  /** A hint was: it stays as it is. */
+  hasHintDamage = false;
   private readonly world: World;
   private readonly plan: Plan;
   private readonly watch: ReplicaWatch;
@@ -354,14 +356,22 @@ export class Faults {
     return back;
   }
 
-  /** The plan does not know who owns the key: the pod it names, or an owner in its place. */
+  /** The plan does not know who holds the key: the pod it names, or one that does in its place. */
   private rot(step: FaultStep & { readonly fault: 'rot' }): void {
-    const key = keyNamed(`key-${step.key}`);
-    const owners = this.ownersOf(key);
-    const owner = owners.includes(step.pod) ? step.pod : owners[Number(step.pod.slice(1)) % owners.length];
-    if (owner === undefined || !this.world.rot(owner, 'rows', locate(key))) return;
-    this.watch.rotted(owner, locate(key));
-    this.hasDamage = true;
+    const at = locate(keyNamed(`key-${step.key}`));
+    const { world, watch } = this;
+    const owners = this.ownersOf(at.key);
+    const holders =
+      step.of === 'rows'
+        ? owners
+        : world.storage.filter((pod) => world.store(pod).get('hints', at).kind === 'found');
+    const pod = holders.includes(step.pod)
+      ? step.pod
+      : holders[Number(step.pod.slice(1)) % Math.max(1, holders.length)];
+    if (pod === undefined || !world.rot(pod, step.of, at)) return;
+    watch.rotted(pod, step.of, at);
+    if (step.of === 'rows') this.hasDamage = true;
+    else this.hasHintDamage = true;
     this.count(step);
   }
 

@@ -143,8 +143,8 @@ export type Fault =
   | { readonly fault: 'wipe'; readonly pod: string; readonly refillMs: number }
   /** The pod is stopped, and comes back with its disk as it was so long ago. */
   | { readonly fault: 'restore'; readonly pod: string; readonly ageMs: number }
-  /** A row that a running pod holds goes bad. */
-  | { readonly fault: 'rot'; readonly pod: string; readonly key: number }
+  /** A row or a hint that a running pod holds goes bad. */
+  | { readonly fault: 'rot'; readonly pod: string; readonly key: number; readonly of: 'rows' | 'hints' }
   /** The pod is stopped, and a bit of one of its rows is flipped in its file. */
   | { readonly fault: 'flipRow'; readonly pod: string }
   /** The pod is killed, and a bit near the end of its write-ahead log is flipped: the log ends there. */

@@ -1,6 +1,8 @@
 import { latin1 } from '@circlet/shared/codec/bytes.ts';
+import type { Message } from '@circlet/shared/protocol/message.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
 import { locate } from '@circlet/storage/core/hint-ledger.ts';
+import { BusWatch } from '../checks/bus-watch.ts';
 import { KeyLedger } from '../checks/key-ledger.ts';
 import { ReplicaWatch } from '../checks/replica-watch.ts';
 import type { Invariant, Violation } from '../checks/violation.ts';
@@ -8,6 +10,7 @@ import { SqliteDisk } from '../disks/sqlite-disk.ts';
 import type { Disk } from '../disk.ts';
 import { keyNamed, Story } from '../story.ts';
 import type { ClockSkew } from '../process.ts';
+import type { Frame, Match } from '../tap.ts';
 import { DAY_MS, type World } from '../world.ts';
 import { Clients, type PlanKey } from './clients.ts';
 import { Faults } from './faults.ts';
@@ -61,13 +64,20 @@ class Run {
     const owners = new Map<string, readonly string[]>();
     const places = new Map<number, FullKey>();
     const ledgers = new Map<string, KeyLedger>();
+    const bus = new BusWatch((invariant, what) => this.blame(invariant, what));
     const watch = new ReplicaWatch({
       ownersOf: (key) => owners.get(latin1(key)) ?? [],
       ledgerOf: (key) => ledgers.get(latin1(key)),
       keyAt: (prefix) => places.get(prefix),
       blame: (invariant, what) => this.blame(invariant, what),
       nowMs: this.nowMs,
-      ranSince: (pod, sinceMs) => story?.world.ranSince(pod, sinceMs) ?? false,
+      leadsUntilMs: (pod, writeId) => bus.leadsUntilMs(pod, writeId),
+      monoMs: (pod) => story?.world.monoMs(pod) ?? 0,
+      lifeOf: (pod) => `${pod}/${story?.world.deathsOf(pod)}`,
+      toldSince: (from, to, sinceMs) =>
+        [to, ...(story?.world.coordinators ?? [])].some(
+          (by) => (story?.world.bus.lastArrivalMs(from, by) ?? 0) >= sinceMs,
+        ),
     });
     const { shape } = plan;
     try {
@@ -91,6 +101,10 @@ class Run {
     const { world } = story;
     world.bus.hopMs = () => hopIn(plan, world.random.next);
     world.bus.keepsFrames = true;
+    const told = (of: Match, tell: (message: Message, frame: Frame) => void) =>
+      world.tap({ ...of, where: (message, frame) => (tell(message, frame), false) }, 'watch');
+    told({ from: world.coordinators }, (message, frame) => bus.fromCoordinator(message, frame));
+    told({ to: world.coordinators }, (message, frame) => bus.toCoordinator(message, frame));
     this.keys = Array.from({ length: shape.keys }, (_, i) => {
       const name = `key-${i}`;
       const key = keyNamed(name);
@@ -203,8 +217,9 @@ class Run {
 }
 
 /** A damaged row is found, and a disk that was wiped is not the one that the topology names. */
-function isExpected(alarm: string, { hasDamage, wiped }: Faults): boolean {
-  if (alarm === 'row_suspect' || alarm === 'row_lost') return hasDamage;
+function isExpected(alarm: string, { hasDamage, hasHintDamage, wiped }: Faults): boolean {
+  if (alarm === 'row_suspect') return hasDamage || hasHintDamage;
+  if (alarm === 'row_lost') return hasDamage;
   if (alarm === 'disk_not_in_topology') return wiped.size > 0;
   return alarm === 'clock_jump';
 }

@@ -18,7 +18,7 @@ import { RefillRecord } from './refill-record.ts';
  * stretch by stretch (rule 13). It is they who refuse writes of the epoch before, from then on, and whatever is written in
  * this one is sent here too, so what they had when they were asked is all.
  *
- * One question is open at a time, so the pace is this node's, and a stretch is a few hundred kilobytes.
+ * One question is open at a time, so the pace is this node's, and a stretch is a hundred kilobytes or two.
  */
 export class Refill {
   private readonly name: string;
@@ -156,6 +156,7 @@ export function tellForRefill(
   store: Store,
   vnodes: number,
   ask: RefillAsk,
+  bytesPerSecond: number,
 ): readonly MessageOf<'refillTold'>[] {
   const { id, vnode, first, end, rows } = ask;
   const [from, to] = vnode < vnodes ? prefixesOf(wholeVnode(vnode), vnodes) : [1, 0];
@@ -168,8 +169,9 @@ export function tellForRefill(
   const entries: StatePartSent[] = [];
   let bytes = 0;
   let reached = isAll ? end : first + 1;
+  const bytesMax = Math.min(BYTES_MAX, bytesPerSecond / STRETCHES_PER_SECOND);
   for (const { prefix, hash, entries: of } of whole) {
-    if (bytes > BYTES_MAX) {
+    if (bytes > bytesMax) {
       reached = prefix;
       break;
     }
@@ -200,4 +202,6 @@ const SILENCE_MS = 3_000;
 /** An owner that has nothing to tell still reads some hundred rows for each question: not one after the other. */
 const PAUSE_MS_MIN = 10;
 const BYTES_MAX = 128 * 1024;
+/** Small steps where the pace is slow: what a step brings comes all at once. */
+const STRETCHES_PER_SECOND = 32;
 const ROWS_READ_MAX = 512;

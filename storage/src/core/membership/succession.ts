@@ -110,7 +110,7 @@ export class Succession {
       case 'refillAsk':
         if (!shareVnode(ring, message.vnode, this.options.name, from))
           throw new DecodeError('a vnode that is not shared');
-        for (const told of tellForRefill(this.options.store, ring.vnodes, message))
+        for (const told of tellForRefill(this.options.store, ring.vnodes, message, this.bytesPerSecond))
           turn.effects.push(toPeer(from, told));
         return undefined;
       case 'refillTold':
@@ -129,11 +129,14 @@ export class Succession {
     return this.self?.disk === this.options.store.disk;
   }
 
+  private get bytesPerSecond(): number {
+    return this.options.repair?.bytesPerSecond ?? REFILL_BYTES_PER_SECOND;
+  }
+
   private newRefill(ring: Ring): Refill {
-    const { name, store, repair } = this.options;
-    const bytesPerSecond = repair?.bytesPerSecond ?? REFILL_BYTES_PER_SECOND;
+    const { name, store } = this.options;
     return new Refill(
-      { name, store, bytesPerSecond },
+      { name, store, bytesPerSecond: this.bytesPerSecond },
       this.replicas,
       ring,
       Math.floor(this.prng.next() * 2 ** 40),

@@ -1,0 +1,43 @@
+import type { Message } from '@circlet/shared/protocol/message.ts';
+import { isReplicaRequest } from '@circlet/shared/protocol/message.ts';
+import type { Frame } from '../tap.ts';
+import type { Invariant } from './violation.ts';
+
+/** What coordinators ask of storage pods and are answered, as the bus carries it. */
+export class BusWatch {
+  private readonly blame: (invariant: Invariant, what: string) => void;
+  /** By life of the coordinator and request id: the topology under which something was asked, until it is answered. */
+  private readonly asked = new Map<string, string>();
+  /** By pod and write. */
+  private readonly deadlines = new Map<string, number>();
+
+  constructor(blame: (invariant: Invariant, what: string) => void) {
+    this.blame = blame;
+  }
+
+  /** Until when, by its own clock, the pod was asked to lead the write; undefined when it never was. */
+  leadsUntilMs(pod: string, writeId: string): number | undefined {
+    return this.deadlines.get(`${pod}/${writeId}`);
+  }
+
+  fromCoordinator(message: Message, { to, header }: Frame): void {
+    if (!isReplicaRequest(message)) return;
+    this.asked.set(`${header.boot}/${message.id}`, header.topology);
+    if (message.kind !== 'lead') return;
+    const place = `${to}/${message.writeId}`;
+    this.deadlines.set(place, Math.max(message.deadlineMs, this.deadlines.get(place) ?? 0));
+  }
+
+  /** I10: what is asked under one topology is not done under another; pods refuse it, and say why. */
+  toCoordinator(message: Message, { from, header }: Frame): void {
+    if (message.kind !== 'found' && message.kind !== 'led' && message.kind !== 'merged') return;
+    const place = `${header.toBoot}/${message.id}`;
+    const askedUnder = this.asked.get(place);
+    this.asked.delete(place);
+    if (askedUnder !== undefined && askedUnder !== header.topology)
+      this.blame(
+        'I10',
+        `${from} does under one topology (epoch ${header.epoch}) what was asked under another`,
+      );
+  }
+}
