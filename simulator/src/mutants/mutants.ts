@@ -508,7 +508,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'gives-up-at-once',
     breaks: 'I14: what nobody else has yet is taken for lost while it may be on its way',
     file: REPLICAS,
-    from: '    if (askedMs <= foundMs + HEALABLE_MS) return foundMs;',
+    from: '    if (askedMs <= lostMs + HEALABLE_MS) return lostMs;',
     to: '',
   },
   // ---- what comes after a topology ----

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
 import { keyNamed, Story } from '../story.ts';
 
 const repair = { everyMs: 5_000, bytesPerSecond: 8_000_000, scrubRowsPerSecond: 100 };
@@ -75,6 +76,25 @@ describe('a damaged row (I14)', () => {
     expect([story.holds(A), story.isSuspect(A)]).toEqual([['V'], true]);
     world.run(90_000);
     expect([story.isSuspect(A), story.row(A)?.digest]).toEqual([false, story.row(B)?.digest]);
+  });
+
+  // Seed 2534 of 923cbd2: the second damage was counted as if it had been the first, and the row given up for lost.
+  it('that was replaced and goes bad again has its wait before it again', () => {
+    const story = new Story({ seed: 7, storage: 4, replicas: 2, repair: { ...repair, everyMs: 1_000 } });
+    const { world, A, B } = story;
+    story.written(story.put('p', 'V', { w: 2 }));
+    story.damage(A);
+    // Found, and replaced by what the other owner has.
+    world.until(() => story.row(A) !== undefined, 120_000);
+    world.run(1_000);
+    // Of these two nobody knows yet.
+    story.damage(B);
+    world.run(16_000);
+    story.damage(A);
+    const damagedMs = world.nowMs;
+    world.until(() => !story.isSuspect(A), 300_000);
+    expect(story.isSuspect(A)).toBe(false);
+    expect(world.nowMs - damagedMs).toBeGreaterThan(TIMEOUT_MS_MAX);
   });
 });
 

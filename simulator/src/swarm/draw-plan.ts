@@ -224,15 +224,16 @@ function drawFaults(draw: Draw, shape: Shape, busyMs: number): FaultStep[] {
   // Some seeds have nearly everything, some a kind or two: then it is calm long enough to see what must work.
   const density = draw.pick([0.1, 0.4, 1, 1.3]);
   // Some outages last for minutes, where a run does.
-  const patience = draw.pick(busyMs > LONG_MS ? [1, 5, 20] : [1, 1, 1, 5]);
+  const isLong = busyMs > LONG_MS;
+  const patience = draw.pick(isLong ? [1, 5, 20] : [1, 1, 1, 5]);
   const chosen = names.filter((name) => draw.chance(FAULTS[name].has * density));
   // Something goes wrong in every seed.
   const sure = ['crash', 'freeze', 'partition', 'stop'] as const;
   const kinds = chosen.some((name) => sure.some((one) => one === name))
     ? chosen
     : [...chosen, draw.pick(sure)];
-  // A run of hours has as many faults as one of minutes.
-  const minutes = Math.min(busyMs / 60_000, 10);
+  // A run of hours has as many faults as one of minutes, and fewer when each is long: something must work in between.
+  const minutes = Math.min(busyMs / 60_000, 10) / (isLong ? patience : 1);
   const steps = kinds.flatMap((name) => {
     const { perMinute, forMs } = FAULTS[name];
     const times = Math.max(1, Math.round(draw.scale(0.1, 1) * perMinute * minutes * draw.share() * 2));

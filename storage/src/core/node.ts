@@ -215,7 +215,10 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
     const trees = this.antiEntropy.adopt(ring);
     this.replicas.adopt(ring, this.hints, {
       changed: (at, was, is) => trees.changed(at, was, is),
-      replaced: (at) => trees.replaced(at),
+      replaced: (at) => {
+        trees.replaced(at);
+        this.antiEntropy.replaced(at.prefix);
+      },
       suspect: (at, { monoMs }) => this.antiEntropy.found(at.prefix, monoMs),
     });
     this.exchange.adopt(this.hints);

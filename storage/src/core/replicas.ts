@@ -214,12 +214,12 @@ export class Replicas {
    * All other owners have told what they have in one place of the ring, asked at `askedMs`, and it is merged: the rows there
    * may vouch again, if that was long enough after the damage (`suspicion`). When the wait begins that is not over yet.
    */
-  heal(turn: Turn, entries: readonly Entry[], askedMs: number, foundMs: number): number | undefined {
+  heal(turn: Turn, entries: readonly Entry[], askedMs: number, lostMs: number): number | undefined {
     let waitsFrom: number | undefined;
     for (const entry of entries) {
       const sinceMs =
         entry.kind === 'corrupt'
-          ? this.giveUp(turn, entry.at, askedMs, foundMs)
+          ? this.giveUp(turn, entry.at, askedMs, lostMs)
           : this.vouch(turn, entry.at, askedMs);
       if (sinceMs !== undefined) waitsFrom = Math.max(waitsFrom ?? sinceMs, sinceMs);
     }
@@ -227,8 +227,8 @@ export class Replicas {
   }
 
   /** Nobody has anything for what cannot be read here: in the end it is as if it had not been. */
-  private giveUp(turn: Turn, at: Locator, askedMs: number, foundMs: number): number | undefined {
-    if (askedMs <= foundMs + HEALABLE_MS) return foundMs;
+  private giveUp(turn: Turn, at: Locator, askedMs: number, lostMs: number): number | undefined {
+    if (askedMs <= lostMs + HEALABLE_MS) return lostMs;
     this.mutations++;
     this.store.delete('rows', at);
     this.rows?.replaced(at);

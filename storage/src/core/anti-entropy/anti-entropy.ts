@@ -92,6 +92,11 @@ export class AntiEntropy {
     this.repairs.found(prefix, nowMs);
   }
 
+  /** Something was written in the place of a damaged row. */
+  replaced(prefix: number): void {
+    this.repairs.replaced(prefix);
+  }
+
   /** The bus found nobody who listens under this name. */
   unreachable(peer: string): void {
     this.parts?.walk.drop(peer);
@@ -211,8 +216,11 @@ export class AntiEntropy {
   private answered(turn: Turn, from: string, message: MessageOf<'rowsTold'>): void {
     const told = this.repairs.told(from, message);
     if (told === undefined) return;
-    const { prefix, askedMs, foundMs } = told;
-    const waitsFrom = this.replicas.heal(turn, rowsAt(this.options.store, prefix), askedMs, foundMs);
+    const { prefix, askedMs } = told;
+    const rows = rowsAt(this.options.store, prefix);
+    const isLost = rows.some(({ kind }) => kind === 'corrupt');
+    const lostMs = isLost ? this.repairs.lostSince(prefix, turn.now.monoMs) : turn.now.monoMs;
+    const waitsFrom = this.replicas.heal(turn, rows, askedMs, lostMs);
     if (waitsFrom !== undefined) this.repairs.waits(prefix, waitsFrom);
     else this.repairs.done(prefix);
   }

@@ -23,7 +23,13 @@ export class Repairs {
   /** What there is no room for is found again by the next pass of the scrub. */
   found(prefix: number, nowMs: number): void {
     if (this.repairs.has(prefix) || this.repairs.size >= REPAIRS_MAX) return;
-    this.repairs.set(prefix, { foundMs: nowMs, nextMs: nowMs, id: 0, askedMs: nowMs, waiting: new Map() });
+    this.repairs.set(prefix, {
+      lostMs: undefined,
+      nextMs: nowMs,
+      id: 0,
+      askedMs: nowMs,
+      waiting: new Map(),
+    });
   }
 
   /** Repairs whose time has come, the oldest first: their owners are to be asked with these ids. */
@@ -56,7 +62,7 @@ export class Repairs {
   told(
     from: string,
     { answers, page, pages, entries }: RowsTold,
-  ): { readonly prefix: number; readonly askedMs: number; readonly foundMs: number } | undefined {
+  ): { readonly prefix: number; readonly askedMs: number } | undefined {
     const prefix = this.asked.get(answers);
     const repair = prefix === undefined ? undefined : this.repairs.get(prefix);
     if (prefix === undefined || repair === undefined) return undefined;
@@ -72,7 +78,24 @@ export class Repairs {
     if (repair.waiting.size > 0) return undefined;
     this.asked.delete(answers);
     repair.id = 0;
-    return { prefix, askedMs: repair.askedMs, foundMs: repair.foundMs };
+    return { prefix, askedMs: repair.askedMs };
+  }
+
+  /**
+   * All others have told what they have and the row still cannot be read: since when that has been so. Not since it was first
+   * found damaged: it may have been replaced meanwhile, and the replacement gone bad when the others had been asked already.
+   */
+  lostSince(prefix: number, nowMs: number): number {
+    const repair = this.repairs.get(prefix);
+    if (repair === undefined) return nowMs;
+    repair.lostMs ??= nowMs;
+    return repair.lostMs;
+  }
+
+  /** Something was written where nothing could be read. */
+  replaced(prefix: number): void {
+    const repair = this.repairs.get(prefix);
+    if (repair !== undefined) repair.lostMs = undefined;
   }
 
   /** The row is there and says when its wait began; the others are asked again when it is over. */
@@ -89,7 +112,8 @@ export class Repairs {
 }
 
 interface Repair {
-  readonly foundMs: number;
+  /** Since when it is known that nobody else has anything for what cannot be read here. */
+  lostMs: number | undefined;
   nextMs: number;
   /** Of the question that is open. */
   id: number;
