@@ -56,8 +56,9 @@ interface Contact {
   failed: boolean;
   askedAgain: boolean;
   reply: Vouch | undefined;
-  /** Parts of its state so far. */
+  /** Parts of its state so far, and which question they answer: those of two answers are parts of two states (rule 3). */
   parts: KeyState[];
+  partsAnswer: number;
 }
 
 interface Vouch {
@@ -124,11 +125,11 @@ export class ReadOperation implements Operation {
     this.begin(desk);
   }
 
-  replied(desk: Desk, node: string, _requestId: number, reply: Reply): void {
+  replied(desk: Desk, node: string, requestId: number, reply: Reply): void {
     const contact = this.contacts.get(node);
     if (contact === undefined || reply.kind !== 'found') return;
     const hasState = reply.state.length > 0;
-    if (hasState && !this.takePart(contact, reply)) return;
+    if (hasState && !this.takePart(contact, requestId, reply)) return;
     if (settle(contact) === 'late') this.cameBackMs = desk.nowMs;
     // A digest that arrives behind the state says nothing new.
     if (contact.reply?.state === undefined || reply.what === 'state') {
@@ -202,6 +203,7 @@ export class ReadOperation implements Operation {
         askedAgain: false,
         reply: undefined,
         parts: [],
+        partsAnswer: 0,
       };
       this.contacts.set(name, contact);
     }
@@ -468,9 +470,12 @@ export class ReadOperation implements Operation {
   }
 
   /** True when the reply was the last part of a state. */
-  private takePart(contact: Contact, found: Found): boolean {
-    if (found.part === 0) contact.parts = [];
-    if (found.part !== contact.parts.length) return false;
+  private takePart(contact: Contact, requestId: number, found: Found): boolean {
+    if (found.part === 0) {
+      contact.parts = [];
+      contact.partsAnswer = requestId;
+    }
+    if (requestId !== contact.partsAnswer || found.part !== contact.parts.length) return false;
     const part = decodeState(found.state);
     part.siblings.slice(0, 32).forEach(({ writeId }, i) => {
       if (found.parts === 1 && (found.sole & (1 << i)) !== 0) this.sole.add(writeId);

@@ -116,3 +116,31 @@ function readOverTwoLives(seed: number): string | undefined {
   story.settle();
   return `shown ${shown} of a,b,c; after the next put A, B, C hold ${[A, B, C].map((node) => trimmed(story.holds(node)).join()).join(' / ')}`;
 }
+
+describe('a read that asks a node again, which is the same life of it', () => {
+  // Found by a review: the second part of the first answer, late, was joined to the first part of the second.
+  it('does not join parts of its two answers, and repairs nobody with what that would show', () => {
+    const story = new Story({ seed: 1, storage: 3 });
+    const { world, A, B, C } = story;
+    story.written(story.put('p', value('a', 512), { w: 3 }));
+    story.written(story.put('p', value('c', 512), { w: 3 }));
+    story.settle();
+    const partOf = (n: number) => (m: Message) => m.kind === 'found' && m.part === n && m.parts > 1;
+    const late = world.tap({ to: 'p', where: partOf(1), times: 1 }, 'hold');
+    const call = story.get('p', { r: 3, sloppy: false, timeoutMs: 20_000 });
+    world.until(() => late.seen > 0, 2_000);
+    const node = late.frames[0]?.from ?? '';
+    story.written(story.put('q', value('b', 500), { w: 3 }));
+    world.run(200);
+    const first = world.tap({ from: node, to: 'p', where: partOf(0) }, 'watch');
+    const others = [1, 2].map((n) => world.tap({ from: node, to: 'p', where: partOf(n) }, 'hold'));
+    world.until(() => first.seen > 0, 10_000);
+    world.run(60);
+    late.release();
+    world.run(60);
+    for (const other of others) other.release();
+    expect(trimmed(story.found(call).values)).toEqual(['a', 'b', 'c']);
+    story.settle(5_000);
+    for (const owner of [A, B, C]) expect(trimmed(story.holds(owner))).toEqual(['a', 'b', 'c']);
+  });
+});

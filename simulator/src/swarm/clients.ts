@@ -3,6 +3,7 @@ import { Refused } from '@circlet/coordinator/http/problems.ts';
 import type { Answer, Failure, Reading } from '@circlet/coordinator/core/client.ts';
 import { must } from '@circlet/shared/assert.ts';
 import type { Context } from '@circlet/shared/causality/context.ts';
+import type { Message } from '@circlet/shared/protocol/message.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
 import type { Call } from '../call.ts';
 import type { HeldContext, KeyLedger, ReadClaim, WriteRecord } from '../checks/key-ledger.ts';
@@ -88,7 +89,10 @@ export class Clients {
   private readonly options: ClientsOptions;
   private readonly clients: readonly Client[];
   private readonly tokens: ContextTokens;
-  /** Writes whose context the coordinator takes from its own read, until it is seen in a frame. */
+  /**
+   * Writes whose context the coordinator takes from its own read: frames show it. Attempts that their client has given up may
+   * still come, each with a context of its own, when a coordinator that hung goes on.
+   */
   private readonly open = new Map<string, { readonly record: WriteRecord; readonly ledger: KeyLedger }>();
 
   constructor(options: ClientsOptions) {
@@ -102,20 +106,13 @@ export class Clients {
     }));
     const contextKeys = new Map([['k', story.world.clusterKey]]);
     this.tokens = new ContextTokens({ clusterId: 'sim', contextKeys, signWith: 'k' });
-    story.world.tap(
-      {
-        where: (message) => {
-          if (message.kind !== 'lead') return false;
-          const open = this.open.get(message.writeId);
-          if (open === undefined) return false;
-          this.open.delete(message.writeId);
-          open.ledger.resolve(open.record, message.context);
-          return false;
-        },
-        isIdle: () => this.open.size === 0,
-      },
-      'watch',
-    );
+    const resolve = (message: Message) => {
+      if (message.kind !== 'lead') return false;
+      const open = this.open.get(message.writeId);
+      open?.ledger.resolve(open.record, message.context);
+      return false;
+    };
+    story.world.tap({ from: story.world.coordinators, where: resolve }, 'watch');
   }
 
   act(step: ClientStep): void {
@@ -413,7 +410,6 @@ export class Clients {
         'I12',
         `${record.name} is asked for again as it was, and is said to be another write`,
       );
-    if (record.outcome === 'none') this.open.delete(record.writeId);
     if (isRepeat) return;
     const isOver = answer?.kind === 'nothing' || (answer !== undefined && isFinal(answer));
     if (isOver || attempt >= step.retries) this.end(write);
