@@ -406,13 +406,6 @@ export const MUTANTS: readonly Mutant[] = [
     from: 'context: contextOf(state, this.sole) } });',
     to: 'context: contextOf({ ...state, history: { actors: state.history.actors.slice(1), ranges: state.history.ranges.slice(1) } }, this.sole) } });',
   },
-  {
-    name: 'parts-of-two-answers',
-    breaks: 'rule 3: parts of what a node said twice are joined',
-    file: READ,
-    from: 'if (requestId !== contact.partsAnswer || found.part',
-    to: 'if (found.part',
-  },
   // ---- the coordinator ----
   {
     name: 'repeat-checks-again',

@@ -191,4 +191,21 @@ describe('a fallback that is full', () => {
       1,
     ]);
   });
+
+  // Found by a review: it was offered every second, and an empty page sent, for as long as its holder lived.
+  it('that goes bad while its holder runs is an alarm, and is offered no more', () => {
+    const story = new Story({ seed: 20, storage: 5 });
+    const { world, A } = story;
+    world.isolate(A);
+    world.run(10_000);
+    story.written(story.put('p', 'V', { w: 3 }));
+    const holder = world.storage.find((node) => world.store(node).count('hints') > 0) ?? '';
+    story.damage(holder, 'hints');
+    world.heal();
+    world.run(10_000);
+    expect(world.noticesOf('hint_lost')).toBe(1);
+    const offers = world.tap({ from: holder, to: A, kind: 'hintOffer' }, 'watch');
+    world.run(60_000);
+    expect(offers.seen).toBe(0);
+  });
 });

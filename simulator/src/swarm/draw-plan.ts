@@ -108,7 +108,8 @@ function drawHabits(draw: Draw, shape: Shape): Habits {
       [4_000],
       [50, shape.requestsMax < 10 ? 4_000 : 60_000],
     ]),
-    large: draw.chance(0.1) ? 0.03 : 0,
+    // Now and then so much that a state comes in several parts (rule 3).
+    large: draw.chance(0.1) ? draw.pick([0.03, 0.03, 0.25]) : 0,
   };
 }
 

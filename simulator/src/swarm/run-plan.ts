@@ -219,6 +219,7 @@ class Run {
 /** A damaged row is found, and a disk that was wiped is not the one that the topology names. */
 function isExpected(alarm: string, { hasDamage, hasHintDamage, wiped }: Faults): boolean {
   if (alarm === 'row_suspect') return hasDamage || hasHintDamage;
+  if (alarm === 'hint_lost') return hasHintDamage;
   if (alarm === 'row_lost') return hasDamage;
   if (alarm === 'disk_not_in_topology') return wiped.size > 0;
   return alarm === 'clock_jump';

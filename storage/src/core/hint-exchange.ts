@@ -1,6 +1,6 @@
 import type { Message, MessageOf } from '@circlet/shared/protocol/message.ts';
 import { checkFullKey } from '@circlet/shared/ring/key.ts';
-import { toPeer, type Turn } from './effects.ts';
+import { notice, toPeer, type Turn } from './effects.ts';
 import type { HintLedger } from './hint-ledger.ts';
 import { HintPulls } from './hint-pull.ts';
 import type { Replicas } from './replicas.ts';
@@ -46,7 +46,8 @@ export class HintExchange {
   /** Tells whoever can hear it that there is something to pull. */
   offerAll(turn: Turn, isAlive: (name: string) => boolean): void {
     if (this.hints === undefined) return;
-    this.hints.observeAges();
+    const lost = this.hints.observe();
+    if (lost > 0) turn.effects.push(notice('alarm', 'hint_lost', { hints: lost }));
     for (const { target } of this.hints.owed()) if (isAlive(target)) this.offer(turn, target);
   }
 

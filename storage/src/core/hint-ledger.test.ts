@@ -293,9 +293,9 @@ describe('the age of the oldest hint', () => {
     holder.restart();
     expect(holder.ledger.oldestAtMs).toBe(301);
     holder.discharge('a', must(keys.at(-1), 'a key'), must(rows.at(-1), 'a row').digest);
-    holder.ledger.observeAges();
+    holder.ledger.observe();
     expect(holder.ledger.oldestAtMs).toBe(301);
-    holder.ledger.observeAges();
+    holder.ledger.observe();
     expect(holder.ledger.oldestAtMs).toBe(302);
     keys.forEach((key, i) => holder.discharge('a', key, must(rows[i], 'a row').digest));
     expect([holder.ledger.held, holder.ledger.oldestAtMs]).toEqual([0, undefined]);
@@ -303,7 +303,7 @@ describe('the age of the oldest hint', () => {
 });
 
 /** The engine that cannot say which key a corrupt row had. */
-const damaged = (count: number, which: readonly number[]) => {
+const damaged = (count: number, which: readonly number[], restarts = true) => {
   const store = new SqliteStore({ path: ':memory:', cacheKiB: 1024 });
   const holder = new Holder(store);
   const keys = keysOwnedBy(RING, ['a'], count).toSorted((a, b) => locate(a).prefix - locate(b).prefix);
@@ -313,7 +313,7 @@ const damaged = (count: number, which: readonly number[]) => {
       .prepare("UPDATE hints SET d = x'00' WHERE h = ?")
       .run(locate(must(keys[i], 'a key')).prefix);
   }
-  holder.restart();
+  if (restarts) holder.restart();
   return { holder, keys };
 };
 
@@ -322,9 +322,17 @@ describe('a hint row that is corrupt', () => {
     const { holder } = damaged(5, [1, 3]);
     expect([holder.ledger.corrupt, holder.ledger.held, holder.ledger.owedToNode('a')]).toEqual([2, 5, 3]);
     expect(holder.sent('a')).toHaveLength(3);
-    holder.ledger.observeAges();
+    holder.ledger.observe();
     holder.restart();
     expect([holder.ledger.corrupt, holder.ledger.held]).toEqual([2, 5]);
+  });
+
+  it('while its holder runs is found within a pass over all, once, and offered no more', () => {
+    const { holder } = damaged(5, [1, 3], false);
+    expect(holder.ledger.owedToNode('a')).toBe(5);
+    expect(holder.ledger.observe()).toBe(2);
+    expect([holder.ledger.corrupt, holder.ledger.owedToNode('a')]).toEqual([2, 3]);
+    expect(holder.ledger.observe()).toBe(0);
   });
 
   // Pages of 8 states each: a page that ended on the corrupt row would have no cursor, and say that it is the last.

@@ -18,8 +18,10 @@ export class HintLedger {
   private readonly ring: Ring;
   /** Keys owed to each node: derived from the rows, then kept in step with them. */
   private readonly owedTo = new Map<string, number>();
-  private ageCursor: Locator | undefined;
-  private ageSeenMs = Number.POSITIVE_INFINITY;
+  /** Of the pass that is under way: where it is, the oldest so far, and how many rows could not be read. */
+  private cursor: Locator | undefined;
+  private seenMs = Number.POSITIVE_INFINITY;
+  private seenCorrupt = 0;
   /** Wall clock of the oldest hint as of the last whole pass; undefined when there is none. */
   oldestAtMs: number | undefined;
   /** Rows whose checksum failed: an acknowledged write was lost on this disk. They stay, for the operator to see. */
@@ -100,18 +102,25 @@ export class HintLedger {
     if (this.held === 0) this.oldestAtMs = undefined;
   }
 
-  /** Looks at some hundreds of rows a call; a whole pass over the table renews the age of the oldest. */
-  observeAges(): void {
-    const entries = this.store.scan('hints', this.ageCursor, AGES_STEP);
+  /**
+   * Looks at some hundreds of rows a call; a whole pass over the table renews the age of the oldest, and finds what went bad
+   * meanwhile: that is owed to nobody any more who could be told. How many were found so.
+   */
+  observe(): number {
+    const entries = this.store.scan('hints', this.cursor, OBSERVED_STEP);
     for (const entry of entries) {
-      if (entry.kind === 'found')
-        this.ageSeenMs = Math.min(this.ageSeenMs, decodeRow(entry.value).hintedAtMs);
+      if (entry.kind === 'found') this.seenMs = Math.min(this.seenMs, decodeRow(entry.value).hintedAtMs);
+      else this.seenCorrupt++;
     }
-    this.ageCursor = entries.at(-1)?.at;
-    if (entries.length === AGES_STEP) return;
-    this.oldestAtMs = Number.isFinite(this.ageSeenMs) ? this.ageSeenMs : undefined;
-    this.ageSeenMs = Number.POSITIVE_INFINITY;
-    this.ageCursor = undefined;
+    this.cursor = entries.at(-1)?.at;
+    if (entries.length === OBSERVED_STEP) return 0;
+    this.oldestAtMs = Number.isFinite(this.seenMs) ? this.seenMs : undefined;
+    const lost = this.seenCorrupt - this.corrupt;
+    if (lost > 0) this.recount();
+    this.seenMs = Number.POSITIVE_INFINITY;
+    this.seenCorrupt = 0;
+    this.cursor = undefined;
+    return Math.max(0, lost);
   }
 
   private recount(): void {
@@ -175,6 +184,6 @@ export const NO_KEY = new Uint8Array(0);
 const PAGE_BYTES = 256 * 1024;
 const PAGE_SCAN_STEP = 200;
 const PAGE_SCAN_MAX = 2000;
-const AGES_STEP = 500;
+const OBSERVED_STEP = 500;
 /** Rows read at once at start: states can be large. */
 const START_STEP = 100;
