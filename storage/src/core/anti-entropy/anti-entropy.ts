@@ -193,13 +193,11 @@ export class AntiEntropy {
 
   // ---- rows that went bad ----
 
-  private scrub(turn: Turn, { scrub, trees }: Parts, { scrubRowsPerSecond }: RepairOptions): void {
+  private scrub(turn: Turn, { scrub }: Parts, { scrubRowsPerSecond }: RepairOptions): void {
     const { monoMs } = turn.now;
-    const { suspects, wrong } = scrub.step(scrubRowsPerSecond, monoMs);
+    const { suspects, vanished } = scrub.step(scrubRowsPerSecond, monoMs);
     for (const prefix of suspects) this.found(prefix, monoMs);
-    for (const { leaf } of wrong) trees.recount(leaf);
-    const leaves = wrong.filter(({ hasBad }) => !hasBad).length;
-    if (leaves > 0) turn.effects.push(notice('alarm', 'rows_vanished', { leaves }));
+    if (vanished > 0) turn.effects.push(notice('alarm', 'rows_vanished', { leaves: vanished }));
   }
 
   private askForRepairs(turn: Turn, { ring }: Parts): void {
