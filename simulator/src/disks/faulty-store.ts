@@ -105,6 +105,10 @@ export class FaultyStore implements Store {
     return this.engine.readMeta(name);
   }
 
+  readDerived(name: string): Uint8Array | undefined {
+    return this.engine.readDerived(name);
+  }
+
   writeMeta(name: string, value: Uint8Array): void {
     this.meta.push({ name, value: value.slice() });
     this.engine.writeMeta(name, value);

@@ -63,6 +63,10 @@ export class MemoryStore implements Store {
     return this.meta.get(name);
   }
 
+  readDerived(name: string): Uint8Array | undefined {
+    return this.readMeta(name);
+  }
+
   writeMeta(name: string, value: Uint8Array): void {
     const before = this.meta.get(name);
     this.meta.set(name, value.slice());

@@ -236,6 +236,8 @@ export function conforms(engine: Engine): void {
     expect(store.readMeta('topology')).toEqual(bytes('two'));
     expect(store.readMeta('empty')).toEqual(bytes(''));
     expect(store.readMeta('other')).toBeUndefined();
+    expect(store.readDerived('topology')).toEqual(bytes('two'));
+    expect(store.readDerived('other')).toBeUndefined();
   });
 
   it('a store knows its size, and its disk by 32 hexadecimal digits', () => {

@@ -20,7 +20,10 @@ export interface Store {
   /** Size of the store on disk, bytes. */
   bytes(): number;
 
+  /** Throws when the record is damaged: nothing else in the store says what it said. */
   readMeta(name: string): Uint8Array | undefined;
+  /** Of a record that can be made again from the tables: a damaged one is none. */
+  readDerived(name: string): Uint8Array | undefined;
   writeMeta(name: string, value: Uint8Array): void;
 
   begin(): void;

@@ -171,11 +171,14 @@ export class SqliteStore implements Store {
   }
 
   readMeta(name: string): Uint8Array | undefined {
-    const row = this.statementReadMeta.get(name);
-    if (row === undefined) return undefined;
-    const payload = unsealed(row['value']);
-    if (payload === undefined) throw new StoreDamaged(`the record "${name}" fails its checksum`);
-    return payload;
+    const record = this.record(name);
+    if (record === 'corrupt') throw new StoreDamaged(`the record "${name}" fails its checksum`);
+    return record;
+  }
+
+  readDerived(name: string): Uint8Array | undefined {
+    const record = this.record(name);
+    return record === 'corrupt' ? undefined : record;
   }
 
   writeMeta(name: string, value: Uint8Array): void {
@@ -221,6 +224,11 @@ export class SqliteStore implements Store {
       if (isDiskFull(error)) return false;
       throw error;
     }
+  }
+
+  private record(name: string): Uint8Array | 'corrupt' | undefined {
+    const row = this.statementReadMeta.get(name);
+    return row === undefined ? undefined : (unsealed(row['value']) ?? 'corrupt');
   }
 
   private ensureTransaction(): void {
