@@ -243,6 +243,7 @@ describe('messages that nobody should send', () => {
   const hashes = Array.from({ length: 16 }, () => '12345678');
   const bad: readonly Message[] = [
     { kind: 'treeRoots', roots: [{ vnode: 16, hash: '0123456789abcdef' }] },
+    { kind: 'treeRoots', roots: [0, 0].map((vnode) => ({ vnode, hash: '0123456789abcdef' })) },
     { kind: 'treeNodes', ...range, vnode: 16, hashes },
     { kind: 'treeNodes', ...range, index: 1, hashes },
     { kind: 'treeNodes', ...range, level: 11, hashes },
@@ -251,6 +252,9 @@ describe('messages that nobody should send', () => {
     { kind: 'treeRows', ...range, level: 2, index: 256, rows: [] },
     { kind: 'rowsAsk', id: 0, prefixes: [2 ** 52] },
     { kind: 'rowsAsk', id: 1, prefixes: [1, 2] },
+    { kind: 'rowsTold', answers: 1, page: 0, pages: 0, more: false, entries: [] },
+    { kind: 'rowsTold', answers: 1, page: 3, pages: 3, more: false, entries: [] },
+    { kind: 'rowsTold', answers: 1, page: 0, pages: 2 ** 40, more: false, entries: [] },
   ];
 
   it.each(bad.map((message) => [message.kind, message] as const))('%s: %j', (_, message) => {

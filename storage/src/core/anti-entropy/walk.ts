@@ -43,7 +43,7 @@ export class Walk {
   private readonly ring: Ring;
   private readonly trees: Trees;
   private tasks: Task[] = [];
-  /** How many of them are for each peer. */
+  /** How much of them is for each peer. */
   private readonly waiting = new Map<string, number>();
   /** How many of them are about each vnode. */
   private readonly queued = new Map<number, number>();
@@ -75,7 +75,7 @@ export class Walk {
   /** What there is no room for is met again in a later round. */
   add(task: Task): void {
     const waiting = this.waiting.get(task.peer) ?? 0;
-    if (waiting >= TASKS_PER_PEER || this.isAskedAgain(task)) return;
+    if (waiting + sizeOfTask(task) > WAITING_PER_PEER || this.isAskedAgain(task)) return;
     this.tasks.push(task);
     this.tally(task, 1);
   }
@@ -89,7 +89,7 @@ export class Walk {
   }
 
   private tally(task: Task, by: 1 | -1): void {
-    this.waiting.set(task.peer, (this.waiting.get(task.peer) ?? 0) + by);
+    this.waiting.set(task.peer, (this.waiting.get(task.peer) ?? 0) + by * sizeOfTask(task));
     const vnode = vnodeOf(task);
     if (vnode !== undefined) this.queued.set(vnode, (this.queued.get(vnode) ?? 0) + by);
   }
@@ -163,7 +163,12 @@ export class Walk {
   }
 
   private compareRoots(turn: Turn, peer: string, { roots }: MessageOf<'treeRoots'>): void {
-    for (const { vnode, hash } of roots) {
+    for (const [i, { vnode, hash }] of roots.entries()) {
+      if (this.budget.isSpent && i > 0) {
+        this.add({ kind: 'compare', peer, message: { kind: 'treeRoots', roots: roots.slice(i) } });
+        return;
+      }
+      this.budget.rows--;
       if (this.isWalked(vnode, turn.now.monoMs) || !this.isCompared(vnode, peer)) continue;
       const ours = this.trees.hash(wholeVnode(vnode));
       if (hash === wholeHash(ours)) continue;
@@ -352,6 +357,15 @@ function vnodeOf(task: Task): number | undefined {
   return task.kind === 'compare' && task.message.kind !== 'treeRoots' ? task.message.vnode : undefined;
 }
 
+/** In items of a list, of about a hundred bytes each. */
+function sizeOfTask(task: Task): number {
+  if (task.kind === 'give') return TASK_SIZE + task.prefixes.length;
+  if (task.kind === 'reconcile') return TASK_SIZE + task.theirs.size;
+  const { message } = task;
+  if (message.kind === 'treeRoots') return TASK_SIZE + message.roots.length;
+  return TASK_SIZE + (message.kind === 'treeNodes' ? message.hashes : message.rows).length;
+}
+
 /** About: what is not states has a few bytes an item. */
 function sizeOf(message: Sent): number {
   switch (message.kind) {
@@ -374,7 +388,10 @@ function sizeOf(message: Sent): number {
 const SILENCE_MS = 3_000;
 /** What a peer was said to have so long ago it may have otherwise by now. */
 const STALE_MS = 1_000;
-const TASKS_PER_PEER = 4_096;
+/** Some megabytes, and the thousands of small tasks that a walk of all vnodes can come to. */
+const WAITING_PER_PEER = 65_536;
+/** What a task takes beside its items. */
+const TASK_SIZE = 16;
 const ROWS_PER_TASK = 128;
 const PLACES_PER_TASK = 64;
 /** Rows under one leaf; it takes a pod of billions to have so many. */

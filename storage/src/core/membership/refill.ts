@@ -3,7 +3,7 @@ import { shortHash } from '@circlet/shared/merkle/hash.ts';
 import { prefixesOf, wholeVnode } from '@circlet/shared/merkle/range.ts';
 import type { MessageOf } from '@circlet/shared/protocol/message.ts';
 import { type RefillAsk, ROWS_COMPARED_MAX } from '@circlet/shared/protocol/refill.ts';
-import type { StatePartSent } from '@circlet/shared/protocol/state-part.ts';
+import { isPage, type StatePartSent } from '@circlet/shared/protocol/state-part.ts';
 import type { Ring } from '@circlet/shared/ring/topology.ts';
 import { partsOfEntries, placesIn } from '../anti-entropy/places.ts';
 import { after, toPeer, type Turn } from '../effects.ts';
@@ -84,6 +84,7 @@ export class Refill {
     const [source] = this.left;
     if (open?.id !== id || source?.owner !== from || this.store.readOnly) return;
     if (reached <= open.first || reached > open.end) throw new DecodeError('an answer about another stretch');
+    if (!isPage({ page, pages })) throw new DecodeError('not a page of an answer');
     const taken = this.replicas.takeStates(turn, from, entries);
     // Something did not fit: the stretch is asked about again, by the tick.
     if (taken === undefined || taken.length !== entries.length) return;
