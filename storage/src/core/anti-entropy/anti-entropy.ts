@@ -171,7 +171,7 @@ export class AntiEntropy {
 
   private build(turn: Turn, { trees }: Parts): void {
     const entries = trees.build(BUILD_ROWS);
-    this.budget.rows -= Math.max(1, entries.length);
+    this.budget.read(entries);
     for (const entry of entries) if (isSuspect(entry)) this.found(entry.at.prefix, turn.now.monoMs);
     if (trees.isComplete)
       turn.effects.push(notice('info', 'trees_built', { rows: this.options.store.count('rows') }));

@@ -5,8 +5,8 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { locate } from '../hint-ledger.ts';
 import { MemoryStore } from '../memory-store.ts';
 import { decodeRow } from '../row.ts';
-import type { Entry, Locator } from '../store.ts';
-import { fill, firstWrongLeaf, keysOf, putRow, stateWith } from './rows.case.ts';
+import type { Locator, Part } from '../store.ts';
+import { fill, firstWrongLeaf, keysOf, putRow, readsOf, stateOfBytes, stateWith } from './rows.case.ts';
 import { Scrub } from './scrub.ts';
 import { Trees } from './trees.ts';
 
@@ -68,9 +68,9 @@ describe('a leaf with more rows than a step reads', () => {
   );
 
   it('is read once in a pass', () => {
-    const scan = vi.spyOn(store, 'scan');
+    const scan = vi.spyOn(store, 'scanWithin');
     pass();
-    const read = scan.mock.results.flatMap(({ value }) => value as readonly Entry[]);
+    const read = scan.mock.results.flatMap(({ value }) => (value as Part).entries);
     expect(read).toHaveLength(KEYS.length);
   });
 
@@ -88,6 +88,23 @@ describe('a leaf with more rows than a step reads', () => {
       expect(vanished).toBe(0);
       expect(firstWrongLeaf(store, trees, 1)).toBeUndefined();
     }
+  });
+
+  it('is read in more steps when its rows are large, and all of it', () => {
+    const large = keysOf(60).toSorted((a, b) => locate(a).prefix - locate(b).prefix);
+    store = new MemoryStore();
+    fill(store, large, stateOfBytes(100_000));
+    trees = new Trees(store, 1);
+    while (!trees.isComplete) trees.build(1_000);
+    scrub = new Scrub(store, trees, 1);
+    const bad = locate(large[50] as Uint8Array);
+    store.damage('rows', bad);
+    vanish(locate(large[55] as Uint8Array));
+    const reads = readsOf(store);
+    const found = [0, 1, 2, 3, 4, 5].map((step) => scrub.step(500, step * 1_000));
+    expect(found.flatMap(({ suspects }) => suspects)).toEqual([bad.prefix]);
+    expect(found.reduce((sum, { vanished }) => sum + vanished, 0)).toBe(1);
+    expect(reads.mostAtOnce).toBeLessThan(1_200_000);
   });
 
   function write(at: number, n: number | undefined): void {

@@ -10,7 +10,7 @@ import { locate } from '../hint-ledger.ts';
 import { MemoryStore } from '../memory-store.ts';
 import { decodeRow, type Row } from '../row.ts';
 import type { Locator, Store } from '../store.ts';
-import { fill, firstWrongLeaf, keysOf, putRow, stateWith } from './rows.case.ts';
+import { fill, firstWrongLeaf, keysOf, putRow, readsOf, stateOfBytes, stateWith } from './rows.case.ts';
 import { Trees } from './trees.ts';
 
 const VNODES = 4;
@@ -100,6 +100,18 @@ describe('the trees of a pod', () => {
       }
     }
     expect([0, 1, 2, 3].every((vnode) => rows.trees.isBuilt(vnode))).toBe(true);
+  });
+
+  it('of large rows are built some at a time, and are complete when all are counted', () => {
+    const store = new MemoryStore();
+    fill(store, KEYS, stateOfBytes(100_000));
+    const reads = readsOf(store);
+    const trees = new Trees(store, VNODES);
+    let counted = 0;
+    while (!trees.isComplete) counted += trees.build(1_000).length;
+    expect(counted).toBe(KEYS.length);
+    expect(reads.mostAtOnce).toBeLessThan(1_000_000);
+    expect(firstWrongLeaf(store, trees, VNODES)).toBeUndefined();
   });
 
   it('count a row that cannot be read as none, and the one that replaces it once', () => {

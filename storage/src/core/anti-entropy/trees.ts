@@ -78,12 +78,14 @@ export class Trees {
   /** Counts the next rows; those that were read, for whoever wants to see them. */
   build(limit: number): readonly Entry[] {
     if (this.isComplete) return [];
-    const entries = this.store.scan('rows', this.built, limit);
+    const { entries, isAll } = this.store.scanWithin('rows', this.built, {
+      entries: limit,
+      bytes: BUILD_BYTES,
+    });
     for (const entry of entries) this.toggle(entry.at.prefix, hashOf(entry));
     const last = entries.at(-1)?.at;
     // The key is a view into what was scanned, and outlives it.
-    if (entries.length === limit && last !== undefined)
-      this.built = { prefix: last.prefix, key: last.key.slice() };
+    if (!isAll && last !== undefined) this.built = { prefix: last.prefix, key: last.key.slice() };
     else this.isComplete = true;
     return entries;
   }
@@ -182,5 +184,7 @@ function isUpTo(at: Locator, last: Locator): boolean {
 
 const RECORD = 'trees';
 const ROWS_MAX = 2 ** 31;
+/** A fraction of a millisecond. */
+const BUILD_BYTES = 512 * 1024;
 const savedLeaf = struct({ at: varint, hash: id(16) });
 const saved = struct({ vnodes: varint, leaves: list(savedLeaf, VNODES_MAX * LEAVES) });

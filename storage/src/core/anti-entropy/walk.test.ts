@@ -6,7 +6,7 @@ import type { Turn } from '../effects.ts';
 import { MemoryStore } from '../memory-store.ts';
 import { ringOf } from '../ring.case.ts';
 import { Budget } from './budget.ts';
-import { fill, keysOf } from './rows.case.ts';
+import { fill, keysOf, stateOfBytes } from './rows.case.ts';
 import { Trees } from './trees.ts';
 import { Walk } from './walk.ts';
 
@@ -14,13 +14,14 @@ const RING = ringOf(['a', 'b', 'c']);
 const KEYS = keysOf(300);
 
 describe('what a peer says', () => {
+  let store: MemoryStore;
   let trees: Trees;
   let budget: Budget;
   let walk: Walk;
   let turn: Turn;
 
   beforeEach(() => {
-    const store = new MemoryStore();
+    store = new MemoryStore();
     fill(store, KEYS);
     trees = new Trees(store, RING.vnodes);
     trees.build(1_000);
@@ -62,6 +63,22 @@ describe('what a peer says', () => {
     expect(described.map((each) => each?.kind === 'treeRows' || each?.kind === 'treeNodes')).toEqual(
       message.roots.map(() => true),
     );
+  });
+
+  it('that it lacks is told about a frame at a time when the rows are large', () => {
+    fill(store, KEYS.slice(0, 60), stateOfBytes(100_000));
+    const prefixes = KEYS.slice(0, 60).map((key) => prefixOf(positionOf(key)));
+    walk.add({ kind: 'give', peer: 'b', id: 0, prefixes, more: false });
+    const told: number[] = [];
+    for (; walk.isBusy; turn.effects.length = 0) {
+      walk.work(turn);
+      const messages = turn.effects.map((effect) => (effect.kind === 'send' ? effect.message : undefined));
+      told.push(
+        messages.reduce((sum, each) => sum + (each?.kind === 'rowsTold' ? each.entries.length : 0), 0),
+      );
+    }
+    expect(told.reduce((sum, count) => sum + count, 0)).toBe(60);
+    expect(Math.max(...told)).toBeLessThan(12);
   });
 
   it('waits in so much memory, however large the messages are', () => {
