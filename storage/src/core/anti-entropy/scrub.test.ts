@@ -74,6 +74,13 @@ describe('a leaf with more rows than a step reads', () => {
     expect(read).toHaveLength(KEYS.length);
   });
 
+  it('is read once in a pass of one step, too, and in the next', () => {
+    const scan = vi.spyOn(store, 'scanWithin');
+    scrub.step(2 * KEYS.length, 0);
+    scrub.step(2 * KEYS.length, 100_000);
+    expect(scan).toHaveBeenCalledTimes(2);
+  });
+
   it('is not missing anything because rows are written while a part of it is read', () => {
     for (const seed of [1, 2, 3, 4, 5]) {
       const prng = new Prng(seed);

@@ -57,7 +57,7 @@ export class Scrub {
     // The key is a view into what was scanned, and outlives it.
     this.cursor = last && { prefix: last.prefix, key: last.key.slice() };
     this.next = last === undefined ? 0 : end;
-    this.begun = sums.get(this.next) ?? NO_ROWS;
+    this.begun = (last && sums.get(end)) ?? NO_ROWS;
     return { suspects: entries.filter(isSuspect).map(({ at }) => at.prefix), vanished };
   }
 
