@@ -483,8 +483,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'last-place-skipped',
     breaks: 'I3: the last row of each page is never sent',
     file: PLACES,
-    from: 'placesIn([...entries, ...rest])',
-    to: 'placesIn(entries).slice(0, -1)',
+    from: 'return { places: placesIn(entries), reached: end };',
+    to: 'return { places: placesIn(entries).slice(0, -1), reached: end };',
   },
   {
     name: 'no-scrub',
