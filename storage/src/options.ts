@@ -34,7 +34,7 @@ export const storageOptions = {
     min: 1,
     max: 1_000_000,
     fallback: 500,
-    help: 'Rows that are read again to verify their checksums, a second: a million take half an hour.',
+    help: 'Rows that are read again to verify their checksums, a second: a million take half an hour. Large rows take longer: 1 MiB a second, or 2 KiB for each of these.',
   }),
   metricsPort: integer({
     min: 0,

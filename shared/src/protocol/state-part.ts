@@ -14,4 +14,12 @@ export const statePart = struct({
   state: bytes(FRAME_BYTES_MAX),
 });
 
+/** Whether an answer in several messages can have such a one. */
+export function isPage({ page, pages }: { readonly page: number; readonly pages: number }): boolean {
+  return page < pages && pages <= PAGES_MAX;
+}
+
+/** Whoever asked remembers which have come. The largest row that can be stored, a gigabyte, takes half as many. */
+const PAGES_MAX = 4096;
+
 export type StatePartSent = Infer<typeof statePart>;

@@ -1,8 +1,10 @@
 import {
   CORRUPT,
   type Entry,
+  type Limits,
   type Locator,
   type Lookup,
+  type Part,
   type Store,
   type Table,
 } from '@circlet/storage/core/store.ts';
@@ -86,11 +88,12 @@ export class FaultyStore implements Store {
   }
 
   scan(table: Table, after: Locator | undefined, limit: number, end?: number): readonly Entry[] {
-    const entries = this.engine.scan(table, after, limit, end);
-    if (this.rotten.size === 0) return entries;
-    return entries.map((entry) =>
-      this.isRotten(table, entry.at) ? { kind: 'corrupt', at: entry.at } : entry,
-    );
+    return this.rottenAmong(table, this.engine.scan(table, after, limit, end));
+  }
+
+  scanWithin(table: Table, after: Locator | undefined, limits: Limits): Part {
+    const { entries, isAll } = this.engine.scanWithin(table, after, limits);
+    return { entries: this.rottenAmong(table, entries), isAll };
   }
 
   count(table: Table): number {
@@ -103,6 +106,10 @@ export class FaultyStore implements Store {
 
   readMeta(name: string): Uint8Array | undefined {
     return this.engine.readMeta(name);
+  }
+
+  readDerived(name: string): Uint8Array | undefined {
+    return this.engine.readDerived(name);
   }
 
   writeMeta(name: string, value: Uint8Array): void {
@@ -170,6 +177,13 @@ export class FaultyStore implements Store {
   private forget(): void {
     if (this.turn.length > 0) this.turn = [];
     if (this.meta.length > 0) this.meta = [];
+  }
+
+  private rottenAmong(table: Table, entries: readonly Entry[]): readonly Entry[] {
+    if (this.rotten.size === 0) return entries;
+    return entries.map((entry) =>
+      this.isRotten(table, entry.at) ? { kind: 'corrupt', at: entry.at } : entry,
+    );
   }
 
   private isRotten(table: Table, at: Locator): boolean {

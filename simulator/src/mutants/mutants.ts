@@ -26,6 +26,7 @@ const NODE = 'storage/src/core/node.ts';
 const LEDGER = 'storage/src/core/hint-ledger.ts';
 const EXCHANGE = 'storage/src/core/hint-exchange.ts';
 const TREES = 'storage/src/core/anti-entropy/trees.ts';
+const PLACES = 'storage/src/core/anti-entropy/places.ts';
 const WALK = 'storage/src/core/anti-entropy/walk.ts';
 const REPAIRS = 'storage/src/core/anti-entropy/repairs.ts';
 const ANTI_ENTROPY = 'storage/src/core/anti-entropy/anti-entropy.ts';
@@ -481,9 +482,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'last-place-skipped',
     breaks: 'I3: the last row of each page is never sent',
-    file: WALK,
-    from: 'const whole = isEnd || places.length === 1 ? places : places.slice(0, -1);',
-    to: 'const whole = places.slice(0, -1);',
+    file: PLACES,
+    from: 'return { places: placesIn(entries), reached: end };',
+    to: 'return { places: placesIn(entries).slice(0, -1), reached: end };',
   },
   {
     name: 'no-scrub',

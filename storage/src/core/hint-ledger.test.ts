@@ -10,6 +10,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { inside } from '../sqlite/inside.case.ts';
 import { SqliteStore } from '../sqlite/sqlite-store.ts';
+import { readsOf } from './anti-entropy/rows.case.ts';
 import { HintLedger, locate } from './hint-ledger.ts';
 import { MemoryStore } from './memory-store.ts';
 import { type Copy, copyOf, joined, leadOf, Replica } from './one-key.case.ts';
@@ -299,6 +300,21 @@ describe('the age of the oldest hint', () => {
     expect(holder.ledger.oldestAtMs).toBe(302);
     keys.forEach((key, i) => holder.discharge('a', key, must(rows[i], 'a row').digest));
     expect([holder.ledger.held, holder.ledger.oldestAtMs]).toEqual([0, undefined]);
+  });
+
+  it('is that of all of them when few are looked at in a call because they are large', () => {
+    const holder = new Holder();
+    const keys = keysOwnedBy(RING, ['a'], 60).toSorted((a, b) => locate(a).prefix - locate(b).prefix);
+    const rows = keys.map((key) => holder.take(key, 0b001, large(1, 100_000)));
+    const oldest = must(rows[50], 'a row');
+    const at = locate(must(keys[50], 'a key'));
+    turn(holder.store, () => holder.ledger.put(at, oldest, { ...oldest, hintedAtMs: 1 }));
+    holder.restart();
+    const reads = readsOf(holder.store);
+    for (let call = 0; call < 6; call++) holder.ledger.observe();
+    expect(holder.ledger.oldestAtMs).toBe(1);
+    holder.ledger.page('a', NO_KEY);
+    expect(reads.mostAtOnce).toBeLessThan(1_200_000);
   });
 });
 

@@ -69,7 +69,8 @@ export class HintLedger {
     // Where the target goes on. A corrupt entry has no key that could say it.
     let reached: FullKey = NO_KEY;
     for (let scanned = 0; scanned < PAGE_SCAN_MAX || reached.length === 0; scanned += PAGE_SCAN_STEP) {
-      const found = this.store.scan('hints', cursor, PAGE_SCAN_STEP);
+      const limits = { entries: PAGE_SCAN_STEP, bytes: PAGE_BYTES };
+      const { entries: found } = this.store.scanWithin('hints', cursor, limits);
       if (found.length === 0) return inPages(entries, NO_KEY);
       for (const entry of found) {
         cursor = entry.at;
@@ -107,13 +108,14 @@ export class HintLedger {
    * meanwhile: that is owed to nobody any more who could be told. How many were found so.
    */
   observe(): number {
-    const entries = this.store.scan('hints', this.cursor, OBSERVED_STEP);
+    const limits = { entries: OBSERVED_STEP, bytes: OBSERVED_BYTES };
+    const { entries, isAll } = this.store.scanWithin('hints', this.cursor, limits);
     for (const entry of entries) {
       if (entry.kind === 'found') this.seenMs = Math.min(this.seenMs, decodeRow(entry.value).hintedAtMs);
       else this.seenCorrupt++;
     }
     this.cursor = entries.at(-1)?.at;
-    if (entries.length === OBSERVED_STEP) return 0;
+    if (!isAll) return 0;
     this.oldestAtMs = Number.isFinite(this.seenMs) ? this.seenMs : undefined;
     const lost = this.seenCorrupt - this.corrupt;
     if (lost > 0) this.recount();
@@ -185,5 +187,6 @@ const PAGE_BYTES = 256 * 1024;
 const PAGE_SCAN_STEP = 200;
 const PAGE_SCAN_MAX = 2000;
 const OBSERVED_STEP = 500;
+const OBSERVED_BYTES = 1024 * 1024;
 /** Rows read at once at start: states can be large. */
 const START_STEP = 100;

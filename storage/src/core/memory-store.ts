@@ -3,8 +3,10 @@ import {
   ABSENT,
   CORRUPT,
   type Entry,
+  type Limits,
   type Locator,
   type Lookup,
+  type Part,
   RING_END,
   type Store,
   type Table,
@@ -43,12 +45,25 @@ export class MemoryStore implements Store {
   }
 
   scan(table: Table, after: Locator | undefined, limit: number, end = RING_END): readonly Entry[] {
+    return this.scanWithin(table, after, { entries: limit, bytes: Number.POSITIVE_INFINITY, end }).entries;
+  }
+
+  scanWithin(
+    table: Table,
+    after: Locator | undefined,
+    { entries: limit, bytes, end = RING_END }: Limits,
+  ): Part {
     const { index, slot } = after === undefined ? { index: 0, slot: undefined } : this.find(table, after);
     const first = slot === undefined ? index : index + 1;
-    return this.tables[table]
-      .slice(first, first + limit)
-      .filter(({ at }) => at.prefix < end)
-      .map(({ at, value, corrupt }) => (corrupt ? { kind: 'corrupt', at } : { kind: 'found', at, value }));
+    const entries: Entry[] = [];
+    let size = 0;
+    for (const { at, value, corrupt } of this.tables[table].slice(first, first + limit)) {
+      if (at.prefix >= end) break;
+      entries.push(corrupt ? { kind: 'corrupt', at } : { kind: 'found', at, value });
+      size += corrupt ? 0 : value.length;
+      if (size >= bytes) return { entries, isAll: false };
+    }
+    return { entries, isAll: entries.length < limit };
   }
 
   count(table: Table): number {
@@ -61,6 +76,10 @@ export class MemoryStore implements Store {
 
   readMeta(name: string): Uint8Array | undefined {
     return this.meta.get(name);
+  }
+
+  readDerived(name: string): Uint8Array | undefined {
+    return this.readMeta(name);
   }
 
   writeMeta(name: string, value: Uint8Array): void {

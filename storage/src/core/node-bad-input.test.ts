@@ -13,7 +13,7 @@ import { type Pod, readyNet, ring, wired } from './pods.case.ts';
 import { FIVE, five, isUntouched, lead, read } from './requests.case.ts';
 import { keyOf, ownersOf } from './ring.case.ts';
 import { decodeRow } from './row.ts';
-import type { Entry, Locator, Lookup, Table } from './store.ts';
+import type { Limits, Locator, Lookup, Part, Table } from './store.ts';
 
 const MEMBERS = FIVE.members.map(({ name }) => name);
 
@@ -158,9 +158,9 @@ class FailingStore extends MemoryStore {
     super.delete(table, at);
   }
 
-  override scan(table: Table, after: Locator | undefined, limit: number): readonly Entry[] {
+  override scanWithin(table: Table, after: Locator | undefined, limits: Limits): Part {
     this.fail();
-    return super.scan(table, after, limit);
+    return super.scanWithin(table, after, limits);
   }
 
   override count(table: Table): number {

@@ -1,6 +1,7 @@
+import { must } from '@circlet/shared/assert.ts';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Entry, justBefore, type Locator, type Store, type Table } from './store.ts';
+import { type Entry, justBefore, type Limits, type Locator, type Store, type Table } from './store.ts';
 
 /** What every engine must do, whatever it is made of. */
 export interface Engine {
@@ -154,6 +155,68 @@ export function conforms(engine: Engine): void {
       expect(within(6, LAST)).toEqual([]);
     });
 
+    it('a scan within limits ends with the entry that reaches one of them, and has one at least', () => {
+      const store = create();
+      const sizes = [3, 0, 5, 4, 1];
+      // Keys of one prefix, too.
+      sizes.forEach((size, i) => put(store, table, at(Math.floor(i / 2), `k${i}`), 'v'.repeat(size)));
+      const read = (entries: number, most: number, end = LAST) => {
+        const part = store.scanWithin(table, undefined, { entries, bytes: most, end });
+        return [part.entries.length, part.isAll];
+      };
+      expect([1, 3, 4, 8, 9, 12, 13, 14].map((most) => read(100, most))).toEqual([
+        [1, false],
+        [1, false],
+        [3, false],
+        [3, false],
+        [4, false],
+        [4, false],
+        [5, false],
+        [5, true],
+      ]);
+      expect([1, 4, 5, 6].map((entries) => read(entries, 100))).toEqual([
+        [1, false],
+        [4, false],
+        [5, false],
+        [5, true],
+      ]);
+      expect(read(100, 100, 1)).toEqual([2, true]);
+      expect(read(100, 3, 1)).toEqual([1, false]);
+      expect(read(100, 100, 0)).toEqual([0, true]);
+    });
+
+    it('a damaged entry counts as nothing among the bytes of a scan, and as one among its entries', () => {
+      const store = create();
+      for (const i of [1, 2, 3]) put(store, table, at(i), 'value');
+      engine.damage(store, table, at(1));
+      const limits = [
+        { entries: 3, bytes: 5 },
+        { entries: 1, bytes: 5 },
+        { entries: 4, bytes: 11 },
+      ];
+      const parts = limits.map((each) => store.scanWithin(table, undefined, each));
+      expect(parts.map(({ entries, isAll }) => [entries.map(({ kind }) => kind), isAll])).toEqual([
+        [['corrupt', 'found'], false],
+        [['corrupt'], false],
+        [['corrupt', 'found', 'found'], true],
+      ]);
+    });
+
+    it('a scan that stopped half way is in nobody’s way: the turn writes, and reads what it wrote', () => {
+      const store = create();
+      for (let i = 0; i < 9; i++) put(store, table, at(i), `v${i}`);
+      store.begin();
+      for (let i = 0; i < 9; i++) {
+        const [first] = store.scanWithin(table, i === 0 ? undefined : at(i - 1), {
+          entries: 9,
+          bytes: 1,
+        }).entries;
+        store.put(table, must(first, 'a row').at, bytes(`w${i}`));
+      }
+      store.commit();
+      expect(everything(store, table, 4)).toEqual(Array.from({ length: 9 }, (_, i) => `${i} key ${i}=w${i}`));
+    });
+
     it('what is deleted while it is scanned is passed over, and nothing else is', () => {
       const store = create();
       for (let i = 0; i < 8; i++) put(store, table, at(i), `v${i}`);
@@ -236,6 +299,8 @@ export function conforms(engine: Engine): void {
     expect(store.readMeta('topology')).toEqual(bytes('two'));
     expect(store.readMeta('empty')).toEqual(bytes(''));
     expect(store.readMeta('other')).toBeUndefined();
+    expect(store.readDerived('topology')).toEqual(bytes('two'));
+    expect(store.readDerived('other')).toBeUndefined();
   });
 
   it('a store knows its size, and its disk by 32 hexadecimal digits', () => {
@@ -366,7 +431,8 @@ type Step =
   | { readonly kind: 'put'; readonly place: number; readonly name: string }
   | { readonly kind: 'delete'; readonly place: number; readonly name: string }
   | { readonly kind: 'get'; readonly place: number; readonly name: string }
-  | { readonly kind: 'scan'; readonly place: number; readonly name: string; readonly limit: number };
+  | { readonly kind: 'scan'; readonly place: number; readonly name: string; readonly limit: number }
+  | { readonly kind: 'within'; readonly place: number; readonly name: string; readonly limits: Limits };
 
 const place = fc.constantFrom(0, 1, 2, 3, LAST);
 const name = fc.constantFrom('a', 'b', 'c', 'd');
@@ -375,6 +441,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('delete' as const), place, name }),
   fc.record({ kind: fc.constant('get' as const), place, name }),
   fc.record({ kind: fc.constant('scan' as const), place, name, limit: fc.integer({ min: 1, max: 6 }) }),
+  fc.record({
+    kind: fc.constant('within' as const),
+    place,
+    name,
+    limits: fc.record({
+      entries: fc.integer({ min: 1, max: 6 }),
+      bytes: fc.integer({ min: 1, max: 20 }),
+      end: place,
+    }),
+  }),
 );
 const turns = fc.array(fc.record({ steps: fc.array(step, { maxLength: 12 }), commits: fc.boolean() }), {
   maxLength: 8,
@@ -388,6 +464,10 @@ function perform(store: Store, model: Map<string, string>, asked: Step): unknown
   const line = `${asked.place} ${asked.name}`;
   if (asked.kind === 'get') return got(store, 'rows', where);
   if (asked.kind === 'scan') return store.scan('rows', where, asked.limit).map(shown);
+  if (asked.kind === 'within') {
+    const { entries, isAll } = store.scanWithin('rows', where, asked.limits);
+    return { entries: entries.map(shown), isAll };
+  }
   if (asked.kind === 'put') {
     const value = `v${puts++}`;
     store.put('rows', where, bytes(value));
@@ -402,11 +482,20 @@ function perform(store: Store, model: Map<string, string>, asked: Step): unknown
 function foretold(model: ReadonlyMap<string, string>, asked: Step): unknown {
   const line = `${asked.place} ${asked.name}`;
   if (asked.kind === 'get') return model.get(line) ?? 'absent';
-  if (asked.kind !== 'scan') return undefined;
+  if (asked.kind !== 'scan' && asked.kind !== 'within') return undefined;
   const behind = sorted(model).filter(
     (other) => compare(other, `${line}=`) > 0 && !other.startsWith(`${line}=`),
   );
-  return behind.slice(0, asked.limit);
+  return asked.kind === 'scan' ? behind.slice(0, asked.limit) : cut(behind, asked.limits);
+}
+
+function cut(lines: readonly string[], { entries: limit, bytes: most, end = LAST }: Limits): unknown {
+  const before = lines.filter((line) => Number.parseInt(line, 10) < end);
+  const sizes = before.map((line) => line.length - line.indexOf('=') - 1);
+  const isReached = (count: number) =>
+    count >= limit || sizes.slice(0, count).reduce((sum, size) => sum + size, 0) >= most;
+  const full = before.findIndex((_, i) => isReached(i + 1));
+  return full < 0 ? { entries: before, isAll: true } : { entries: before.slice(0, full + 1), isAll: false };
 }
 
 function sorted(model: ReadonlyMap<string, string>): readonly string[] {

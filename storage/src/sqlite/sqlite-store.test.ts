@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { assert } from '@circlet/shared/assert.ts';
 import { describe, expect, it } from 'vitest';
+import { fill, firstWrongLeaf, keysOf } from '../core/anti-entropy/rows.case.ts';
+import { Trees } from '../core/anti-entropy/trees.ts';
 import { at, bytes, conforms, everything, got, put, turn } from '../core/store.case.ts';
 import type { Locator, Store, Table } from '../core/store.ts';
 import { inside } from './inside.case.ts';
@@ -212,6 +214,26 @@ describe('a file that is not a store of this version is refused and left alone',
     inside(store).exec("UPDATE meta SET value = x'00000000ff' WHERE name = 'topology'");
     expect(() => store.readMeta('topology')).toThrow('the record "topology" fails its checksum');
     store.close();
+  });
+
+  it('and saved trees that fail it are summed again: they cost no more than that', () => {
+    const path = freshPath();
+    const store = open(path);
+    fill(store, keysOf(300));
+    const trees = new Trees(store, 16);
+    trees.build(1_000);
+    turn(store, () => trees.save());
+    inside(store).exec(
+      "UPDATE meta SET value = substr(value, 1, 500) || x'5a' || substr(value, 502) WHERE name = 'trees'",
+    );
+    store.close();
+    const again = open(path);
+    expect(() => again.readMeta('trees')).toThrow('fails its checksum');
+    const next = new Trees(again, 16);
+    expect(next.isComplete).toBe(false);
+    next.build(1_000);
+    expect(firstWrongLeaf(again, next, 16)).toBeUndefined();
+    again.close();
   });
 });
 

@@ -8,8 +8,10 @@ import {
   ABSENT,
   CORRUPT,
   type Entry,
+  type Limits,
   type Locator,
   type Lookup,
+  type Part,
   RING_END,
   type Store,
   type Table,
@@ -139,10 +141,19 @@ export class SqliteStore implements Store {
   }
 
   scan(table: Table, after: Locator | undefined, limit: number, end = RING_END): readonly Entry[] {
+    return this.scanWithin(table, after, { entries: limit, bytes: Number.POSITIVE_INFINITY, end }).entries;
+  }
+
+  scanWithin(
+    table: Table,
+    after: Locator | undefined,
+    { entries: limit, bytes, end = RING_END }: Limits,
+  ): Part {
     const entries: Entry[] = [];
-    const rows = this.statements[table].scan.all(after?.prefix ?? 0, end, limit + 1) as unknown as Scanned[];
+    let size = 0;
+    const isFull = () => entries.length >= limit || size >= bytes;
     let last = (after?.prefix ?? 0) - 1;
-    for (const [prefix, blob] of rows) {
+    for (const [prefix, blob] of this.scanned(table, last + 1, end, limit + 1)) {
       // A page whose keys are damaged, or that hangs elsewhere in the tree: SQLite goes by it and says nothing.
       if (!(prefix > last && prefix < end)) throw new StoreDamaged(`${table} out of order`);
       last = prefix;
@@ -151,14 +162,22 @@ export class SqliteStore implements Store {
       if (chain === 'corrupt') {
         // Nothing in it can be told apart, so it is one entry with no key, in front of any real key.
         if (!startsBehind) entries.push({ kind: 'corrupt', at: { prefix, key: NO_KEY } });
+        if (isFull()) return { entries, isAll: false };
         continue;
       }
       for (const { key, value } of chain) {
         if (startsBehind && Buffer.compare(key, after.key) <= 0) continue;
         entries.push({ kind: 'found', at: { prefix, key }, value });
+        size += value.length;
+        if (isFull()) return { entries, isAll: false };
       }
     }
-    return entries.slice(0, limit);
+    return { entries, isAll: true };
+  }
+
+  /** Row by row: whoever has enough stops, and the rest is not read. */
+  private scanned(table: Table, first: number, end: number, limit: number): Iterable<Scanned> {
+    return this.statements[table].scan.iterate(first, end, limit) as unknown as Iterable<Scanned>;
   }
 
   count(table: Table): number {
@@ -171,11 +190,14 @@ export class SqliteStore implements Store {
   }
 
   readMeta(name: string): Uint8Array | undefined {
-    const row = this.statementReadMeta.get(name);
-    if (row === undefined) return undefined;
-    const payload = unsealed(row['value']);
-    if (payload === undefined) throw new StoreDamaged(`the record "${name}" fails its checksum`);
-    return payload;
+    const record = this.record(name);
+    if (record === 'corrupt') throw new StoreDamaged(`the record "${name}" fails its checksum`);
+    return record;
+  }
+
+  readDerived(name: string): Uint8Array | undefined {
+    const record = this.record(name);
+    return record === 'corrupt' ? undefined : record;
   }
 
   writeMeta(name: string, value: Uint8Array): void {
@@ -221,6 +243,11 @@ export class SqliteStore implements Store {
       if (isDiskFull(error)) return false;
       throw error;
     }
+  }
+
+  private record(name: string): Uint8Array | 'corrupt' | undefined {
+    const row = this.statementReadMeta.get(name);
+    return row === undefined ? undefined : (unsealed(row['value']) ?? 'corrupt');
   }
 
   private ensureTransaction(): void {

@@ -10,7 +10,18 @@ import { damage, type Net, type Pod, readyNet, ring, storeWith } from '../pods.c
 import { lead, read } from '../requests.case.ts';
 import { topologyOf } from '../ring.case.ts';
 import { HEALABLE_MS } from '../replica.ts';
-import { entriesTold, fill, keysOf, putRow, REPAIR, rowsOf, stateWith, traffic } from './rows.case.ts';
+import {
+  entriesTold,
+  fill,
+  keysOf,
+  putRow,
+  REPAIR,
+  readsOf,
+  rowsOf,
+  stateOfBytes,
+  stateWith,
+  traffic,
+} from './rows.case.ts';
 
 /** Three owners of everything. */
 const ABC = topologyOf(['a', 'b', 'c']);
@@ -111,6 +122,20 @@ describe('owners that differ', () => {
     expect(net.pods.get('b')?.store.count('rows')).toBe(many.length);
     expect(entriesTold(net)).toBe(1);
     expect(net.messages('treeNodes').map(({ level }) => level)).toContain(2);
+  });
+
+  it('in large rows are sent all of them, and no more is read at once than is sent', () => {
+    const topology = { ...ABC, owners: ABC.owners.slice(0, 1) };
+    const net = readyNet(topology, {}, []);
+    const reads = ['a', 'b', 'c'].map((name) => {
+      const store = storeWith(name, topology);
+      if (name !== 'b') fill(store, KEYS.slice(0, 60), stateOfBytes(100_000));
+      net.start(name, { store, repair: REPAIR, seed: seedOf(name) });
+      return readsOf(store);
+    });
+    net.run(ALL_ROUNDS_MS);
+    expect(reads.every(({ mostAtOnce }) => mostAtOnce < 1_200_000)).toBe(true);
+    expect(areEqual(net)).toBe(true);
   });
 
   it('are compared without rows that are written meanwhile being sent: they arrive by themselves', () => {
@@ -243,6 +268,7 @@ describe('messages that nobody should send', () => {
   const hashes = Array.from({ length: 16 }, () => '12345678');
   const bad: readonly Message[] = [
     { kind: 'treeRoots', roots: [{ vnode: 16, hash: '0123456789abcdef' }] },
+    { kind: 'treeRoots', roots: [0, 0].map((vnode) => ({ vnode, hash: '0123456789abcdef' })) },
     { kind: 'treeNodes', ...range, vnode: 16, hashes },
     { kind: 'treeNodes', ...range, index: 1, hashes },
     { kind: 'treeNodes', ...range, level: 11, hashes },
@@ -251,6 +277,9 @@ describe('messages that nobody should send', () => {
     { kind: 'treeRows', ...range, level: 2, index: 256, rows: [] },
     { kind: 'rowsAsk', id: 0, prefixes: [2 ** 52] },
     { kind: 'rowsAsk', id: 1, prefixes: [1, 2] },
+    { kind: 'rowsTold', answers: 1, page: 0, pages: 0, more: false, entries: [] },
+    { kind: 'rowsTold', answers: 1, page: 3, pages: 3, more: false, entries: [] },
+    { kind: 'rowsTold', answers: 1, page: 0, pages: 2 ** 40, more: false, entries: [] },
   ];
 
   it.each(bad.map((message) => [message.kind, message] as const))('%s: %j', (_, message) => {

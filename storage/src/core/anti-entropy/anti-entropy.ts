@@ -1,6 +1,7 @@
 import { DecodeError } from '@circlet/shared/codec/bytes.ts';
 import { FANOUT, isRange, LEVEL_MAX, rangeOf } from '@circlet/shared/merkle/range.ts';
 import type { Message, MessageOf } from '@circlet/shared/protocol/message.ts';
+import { isPage } from '@circlet/shared/protocol/state-part.ts';
 import type { Ring } from '@circlet/shared/ring/topology.ts';
 import { after, notice, toPeer, type Turn } from '../effects.ts';
 import type { Replicas } from '../replicas.ts';
@@ -139,10 +140,10 @@ export class AntiEntropy {
   receive(turn: Turn, peer: string, message: AntiEntropyMessage): void {
     const { parts } = this;
     if (parts === undefined) return;
+    check(message, parts.ring.vnodes);
     if (message.kind === 'rowsTold') {
       this.take(turn, peer, parts, message);
     } else {
-      check(message, parts.ring.vnodes);
       const { walk } = parts;
       if (message.kind === 'rowsAsk')
         walk.add({ kind: 'give', peer, id: message.id, prefixes: message.prefixes, more: message.id === 0 });
@@ -170,7 +171,7 @@ export class AntiEntropy {
 
   private build(turn: Turn, { trees }: Parts): void {
     const entries = trees.build(BUILD_ROWS);
-    this.budget.rows -= Math.max(1, entries.length);
+    this.budget.read(entries);
     for (const entry of entries) if (isSuspect(entry)) this.found(entry.at.prefix, turn.now.monoMs);
     if (trees.isComplete)
       turn.effects.push(notice('info', 'trees_built', { rows: this.options.store.count('rows') }));
@@ -193,13 +194,11 @@ export class AntiEntropy {
 
   // ---- rows that went bad ----
 
-  private scrub(turn: Turn, { scrub, trees }: Parts, { scrubRowsPerSecond }: RepairOptions): void {
+  private scrub(turn: Turn, { scrub }: Parts, { scrubRowsPerSecond }: RepairOptions): void {
     const { monoMs } = turn.now;
-    const { suspects, wrong } = scrub.step(scrubRowsPerSecond, monoMs);
+    const { suspects, vanished } = scrub.step(scrubRowsPerSecond, monoMs);
     for (const prefix of suspects) this.found(prefix, monoMs);
-    for (const { leaf } of wrong) trees.recount(leaf);
-    const leaves = wrong.filter(({ hasBad }) => !hasBad).length;
-    if (leaves > 0) turn.effects.push(notice('alarm', 'rows_vanished', { leaves }));
+    if (vanished > 0) turn.effects.push(notice('alarm', 'rows_vanished', { leaves: vanished }));
   }
 
   private askForRepairs(turn: Turn, { ring }: Parts): void {
@@ -231,13 +230,17 @@ function isBusy({ trees, walk }: Parts): boolean {
 }
 
 /** What the schema cannot say. */
-function check(message: TreeMessage | MessageOf<'rowsAsk'>, vnodes: number): void {
-  if (message.kind === 'rowsAsk') {
+function check(message: AntiEntropyMessage, vnodes: number): void {
+  if (message.kind === 'rowsTold') {
+    if (!isPage(message)) throw new DecodeError('not a page of an answer');
+  } else if (message.kind === 'rowsAsk') {
     if (message.prefixes.some((prefix) => prefix >= RING_END))
       throw new DecodeError('a place outside the ring');
     if (message.id !== 0 && message.prefixes.length !== 1) throw new DecodeError('one place at a time');
   } else if (message.kind === 'treeRoots') {
     if (message.roots.some(({ vnode }) => vnode >= vnodes)) throw new DecodeError('a vnode outside the ring');
+    if (new Set(message.roots.map(({ vnode }) => vnode)).size < message.roots.length)
+      throw new DecodeError('a vnode twice');
   } else if (!isRange(message, vnodes)) {
     throw new DecodeError('a range outside the ring');
   } else if (

@@ -1,3 +1,5 @@
+import { type Entry, valueBytes } from '../store.ts';
+
 /**
  * What background work may take from the foreground: so many bytes a second, so many rows in one step, and nothing at all
  * for a while when the step itself came late. A step that was due and was not run is what a request that arrived then had to
@@ -28,13 +30,19 @@ export class Budget {
     this.bytes = Math.min(perStep, this.bytes + perStep);
   }
 
+  /** Rows were read. */
+  read(entries: readonly Entry[]): void {
+    this.rows -= entries.length + valueBytes(entries) / BYTES_PER_ROW;
+  }
+
   get isSpent(): boolean {
     return this.rows <= 0 || this.bytes <= 0;
   }
 }
 
 export const STEP_MS = 25;
-/** At 5 µs each a tenth of a step. */
+/** At 5 µs each a tenth of a step; so long it takes to read and verify some kilobytes, too. */
 const ROWS_PER_STEP = 512;
+const BYTES_PER_ROW = 8 * 1024;
 const LATE_MS = 20;
 const SKIPS_MAX = 40;

@@ -5,7 +5,7 @@ import { prefixesOf, type Range } from '@circlet/shared/merkle/range.ts';
 import type { StatePartSent } from '@circlet/shared/protocol/state-part.ts';
 import { decodeRow, stateOf } from '../row.ts';
 import { partsOfRow } from '../state-parts.ts';
-import { type Entry, justBefore, type Locator, type Store } from '../store.ts';
+import { type Entry, justBefore, type Store } from '../store.ts';
 import { hashOf } from './trees.ts';
 
 /** A place in the ring with the rows that lie there: nearly always one. */
@@ -15,16 +15,32 @@ export interface Place {
   readonly entries: readonly Entry[];
 }
 
-/** At most `limit` rows of a range, from its beginning or behind `after`. */
-export function rowsIn(
-  store: Store,
-  range: Range,
-  vnodes: number,
-  limit: number,
-  after?: Locator,
-): readonly Entry[] {
+/** Places of a stretch from its beginning, and where it goes on behind them: at its end when they are all. */
+export interface Stretch {
+  readonly places: readonly Place[];
+  readonly reached: number;
+}
+
+/** At most `limit` rows of a range. */
+export function rowsIn(store: Store, range: Range, vnodes: number, limit: number): readonly Entry[] {
   const [first, end] = prefixesOf(range, vnodes);
-  return store.scan('rows', after ?? justBefore(first), limit, end);
+  return store.scan('rows', justBefore(first), limit, end);
+}
+
+/** The first places from `first` on, of about so many rows and bytes: each with all its rows, and one at least. */
+export function stretchOf(
+  store: Store,
+  first: number,
+  end: number,
+  limits: { readonly entries: number; readonly bytes: number },
+): Stretch {
+  const { entries, isAll } = store.scanWithin('rows', justBefore(first), { ...limits, end });
+  const last = entries.at(-1)?.at;
+  if (isAll || last === undefined) return { places: placesIn(entries), reached: end };
+  // What was read ends with a row, and there may be more of them in its place.
+  const behind = last.prefix + 1;
+  const rest = store.scan('rows', last, ROWS_MAX, behind);
+  return { places: placesIn([...entries, ...rest]), reached: behind };
 }
 
 export function rowsAt(store: Store, prefix: number): readonly Entry[] {
@@ -63,3 +79,4 @@ export function partsOfEntries(entries: readonly Entry[]): readonly StatePartSen
 }
 
 const ROWS_PER_PLACE_MAX = 64;
+const ROWS_MAX = 2 ** 31;

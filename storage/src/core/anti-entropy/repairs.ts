@@ -8,6 +8,7 @@ import { HEALABLE_MS } from '../replica.ts';
  * from before the damage can be on its way (`suspicion` in `replica.ts`): that takes a second question, later.
  */
 export class Repairs {
+  /** By when they were asked about last: those first that have waited longest for it. */
   private readonly repairs = new Map<number, Repair>();
   private readonly asked = new Map<number, number>();
   private lastId: number;
@@ -32,7 +33,7 @@ export class Repairs {
     });
   }
 
-  /** Repairs whose time has come, the oldest first: their owners are to be asked with these ids. */
+  /** Repairs whose time has come: their owners are to be asked with these ids. */
   due(
     nowMs: number,
     othersOf: (prefix: number) => readonly string[],
@@ -52,7 +53,15 @@ export class Repairs {
       // Whoever has not told everything is asked the same again: an answer to either is one from after the question.
       due.push({ prefix, id: repair.id, others: others.filter((name) => repair.waiting.has(name)) });
     }
+    for (const { prefix } of due) this.putLast(prefix);
     return due;
+  }
+
+  /** Those that wait for an owner who is away are due for ever: the others must have their turn. */
+  private putLast(prefix: number): void {
+    const repair = this.repairs.get(prefix);
+    this.repairs.delete(prefix);
+    if (repair !== undefined) this.repairs.set(prefix, repair);
   }
 
   /**

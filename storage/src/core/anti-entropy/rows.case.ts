@@ -10,7 +10,7 @@ import { copyOf, DIGEST_KEY, put, Replica } from '../one-key.case.ts';
 import type { Net, Pod } from '../pods.case.ts';
 import { keyOf } from '../ring.case.ts';
 import { encodeRow, seal } from '../row.ts';
-import { justBefore, type Store } from '../store.ts';
+import { justBefore, type Store, valueBytes } from '../store.ts';
 import type { RepairOptions } from './anti-entropy.ts';
 import { hashOf, type Trees } from './trees.ts';
 
@@ -39,9 +39,29 @@ export function stateWith(n: number): KeyState {
   return state;
 }
 
-export function putRow(store: Store, key: FullKey, state: KeyState): void {
+/** What has the write `n` alone, with a value of so many bytes. */
+export function stateOfBytes(bytes: number, n = 1): KeyState {
+  const other = new Replica('z');
+  put(other, copyOf(n, { body: new Uint8Array(bytes).fill(7) }));
+  return other.state;
+}
+
+/** Where the key belongs, or elsewhere. */
+export function putRow(store: Store, key: FullKey, state: KeyState, at = locate(key)): void {
   const local = { own: undefined, suspectSince: undefined, owed: 0, hintedAtMs: 0 };
-  store.put('rows', locate(key), encodeRow({ ...seal(DIGEST_KEY, state, new Set()), ...local }));
+  store.put('rows', at, encodeRow({ ...seal(DIGEST_KEY, state, new Set()), ...local }));
+}
+
+/** How many bytes of values a memory store has read in one go, at most: its scans of any kind are one. */
+export function readsOf(store: Store): { readonly mostAtOnce: number } {
+  const reads = { mostAtOnce: 0 };
+  const scanWithin = store.scanWithin.bind(store);
+  store.scanWithin = (...asked) => {
+    const part = scanWithin(...asked);
+    reads.mostAtOnce = Math.max(reads.mostAtOnce, valueBytes(part.entries));
+    return part;
+  };
+  return reads;
 }
 
 export function fill(store: Store, keys: readonly FullKey[], state = stateWith(1)): void {

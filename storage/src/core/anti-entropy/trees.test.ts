@@ -1,5 +1,7 @@
+import { Writer } from '@circlet/shared/codec/bytes.ts';
 import { isNothing, xor } from '@circlet/shared/merkle/hash.ts';
 import { wholeVnode } from '@circlet/shared/merkle/range.ts';
+import { LEAVES } from '@circlet/shared/merkle/tree.ts';
 import { Prng } from '@circlet/shared/prng.ts';
 import { vnodeOf, positionOf } from '@circlet/shared/ring/position.ts';
 import * as fc from 'fast-check';
@@ -8,7 +10,7 @@ import { locate } from '../hint-ledger.ts';
 import { MemoryStore } from '../memory-store.ts';
 import { decodeRow, type Row } from '../row.ts';
 import type { Locator, Store } from '../store.ts';
-import { fill, firstWrongLeaf, keysOf, putRow, stateWith } from './rows.case.ts';
+import { fill, firstWrongLeaf, keysOf, putRow, readsOf, stateOfBytes, stateWith } from './rows.case.ts';
 import { Trees } from './trees.ts';
 
 const VNODES = 4;
@@ -43,6 +45,12 @@ class Rows {
     const found = this.store.get('rows', at);
     return found.kind === 'found' ? decodeRow(found.value) : undefined;
   }
+}
+
+function varintOf(value: number): Uint8Array {
+  const writer = new Writer();
+  writer.varint(value);
+  return writer.finish();
 }
 
 const write = fc.record({
@@ -92,6 +100,18 @@ describe('the trees of a pod', () => {
       }
     }
     expect([0, 1, 2, 3].every((vnode) => rows.trees.isBuilt(vnode))).toBe(true);
+  });
+
+  it('of large rows are built some at a time, and are complete when all are counted', () => {
+    const store = new MemoryStore();
+    fill(store, KEYS, stateOfBytes(100_000));
+    const reads = readsOf(store);
+    const trees = new Trees(store, VNODES);
+    let counted = 0;
+    while (!trees.isComplete) counted += trees.build(1_000).length;
+    expect(counted).toBe(KEYS.length);
+    expect(reads.mostAtOnce).toBeLessThan(1_000_000);
+    expect(firstWrongLeaf(store, trees, VNODES)).toBeUndefined();
   });
 
   it('count a row that cannot be read as none, and the one that replaces it once', () => {
@@ -173,5 +193,40 @@ describe('saved trees', () => {
 
   it('of another number of vnodes are of no use', () => {
     expect(new Trees(saved().store, 2 * VNODES).isComplete).toBe(false);
+  });
+
+  const leaf = (at: number) => Uint8Array.of(...varintOf(at), ...new Uint8Array(16).fill(7));
+  it.each([
+    ['are not even that', Uint8Array.of(1)],
+    ['end too early', Uint8Array.of(VNODES, 2, ...leaf(0))],
+    ['go on behind their end', Uint8Array.of(VNODES, 1, ...leaf(0), 0)],
+    ['have a leaf outside the ring', Uint8Array.of(VNODES, 1, ...leaf(VNODES * LEAVES))],
+    ['have one leaf twice', Uint8Array.of(VNODES, 2, ...leaf(3), ...leaf(3))],
+  ])('that %s are summed from the rows again, and gone with the first row that is written', (_, record) => {
+    const store = new MemoryStore();
+    fill(store, KEYS);
+    store.begin();
+    store.writeMeta('trees', record);
+    store.commit();
+    const rows = new Rows(store);
+    expect(rows.trees.isComplete).toBe(false);
+    rows.build();
+    expect(firstWrongLeaf(store, rows.trees, VNODES)).toBeUndefined();
+    rows.write(0, 4);
+    // Another version of this program may know what it meant, and must not find it.
+    expect(store.readDerived('trees')).toEqual(new Uint8Array(0));
+  });
+
+  it('that cannot be read are made again by the next clean stop', () => {
+    const { store } = saved();
+    store.begin();
+    store.writeMeta('trees', Uint8Array.of(1));
+    store.commit();
+    const rows = new Rows(store);
+    rows.build();
+    store.begin();
+    rows.trees.save();
+    store.commit();
+    expect(new Trees(store, VNODES).isComplete).toBe(true);
   });
 });

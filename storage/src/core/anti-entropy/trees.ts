@@ -1,4 +1,4 @@
-import { latin1, Reader, Writer } from '@circlet/shared/codec/bytes.ts';
+import { DecodeError, latin1, Reader, Writer } from '@circlet/shared/codec/bytes.ts';
 import { type Infer, id, list, struct, varint } from '@circlet/shared/codec/schema.ts';
 import type { Words128 } from '@circlet/shared/hash/md5.ts';
 import { isNothing, NOTHING, rowHash, wholeHash, xor } from '@circlet/shared/merkle/hash.ts';
@@ -23,8 +23,8 @@ export class Trees {
   /** Everything up to here is in the trees. */
   private built: Locator | undefined;
   isComplete = false;
-  /** The saved ones are in the store, and true until a row is written. */
-  private areSaved = false;
+  /** Of the saved ones in the store: they are true until a row is written, or are not what they should be. */
+  private record: 'none' | 'true' | 'useless' = 'none';
 
   constructor(store: Store, vnodes: number) {
     this.store = store;
@@ -78,23 +78,25 @@ export class Trees {
   /** Counts the next rows; those that were read, for whoever wants to see them. */
   build(limit: number): readonly Entry[] {
     if (this.isComplete) return [];
-    const entries = this.store.scan('rows', this.built, limit);
+    const { entries, isAll } = this.store.scanWithin('rows', this.built, {
+      entries: limit,
+      bytes: BUILD_BYTES,
+    });
     for (const entry of entries) this.toggle(entry.at.prefix, hashOf(entry));
     const last = entries.at(-1)?.at;
     // The key is a view into what was scanned, and outlives it.
-    if (entries.length === limit && last !== undefined)
-      this.built = { prefix: last.prefix, key: last.key.slice() };
+    if (!isAll && last !== undefined) this.built = { prefix: last.prefix, key: last.key.slice() };
     else this.isComplete = true;
     return entries;
   }
 
   /** At a clean stop, in its last transaction. */
   save(): void {
-    if (!this.isComplete || this.areSaved) return;
+    if (!this.isComplete || this.record === 'true') return;
     const writer = new Writer();
     saved.write(writer, { vnodes: this.vnodes, leaves: [...this.leaves()] });
     this.store.writeMeta(RECORD, writer.finish());
-    this.areSaved = true;
+    this.record = 'true';
   }
 
   private *leaves(): Generator<Infer<typeof savedLeaf>> {
@@ -107,20 +109,26 @@ export class Trees {
   }
 
   private load(): void {
-    const record = this.store.readMeta(RECORD);
+    const record = this.store.readDerived(RECORD);
     if (record === undefined || record.length === 0) return;
-    const { vnodes, leaves } = saved.read(new Reader(record));
-    if (vnodes !== this.vnodes) return;
+    const leaves = leavesIn(record, this.vnodes);
+    if (leaves === undefined) {
+      this.record = 'useless';
+      return;
+    }
     for (const { at, hash } of leaves)
       this.tree(Math.floor(at / LEAVES)).toggle(at % LEAVES, rowHash(0, hash));
     this.isComplete = true;
-    this.areSaved = true;
+    this.record = 'true';
   }
 
-  /** In the transaction of the first row that is written: a crash must not find trees that miss it. */
+  /**
+   * In the transaction of the first row that is written: a crash must not find trees that miss it, and another version of
+   * this program must not find those that this one could not read.
+   */
   private areNoLonger(): void {
-    if (!this.areSaved) return;
-    this.areSaved = false;
+    if (this.record === 'none') return;
+    this.record = 'none';
     this.store.writeMeta(RECORD, new Uint8Array(0));
   }
 
@@ -154,11 +162,29 @@ export function hashOf(entry: Entry): Words128 {
   return entry.kind === 'corrupt' ? NOTHING : rowHash(entry.at.prefix, decodeRow(entry.value).digest);
 }
 
+/** Undefined when the record is not of such a ring, or of none: then the rows have to be summed again, which is all it saved. */
+function leavesIn(record: Uint8Array, vnodes: number): readonly Infer<typeof savedLeaf>[] | undefined {
+  try {
+    const reader = new Reader(record);
+    const { vnodes: of, leaves } = saved.read(reader);
+    reader.finish();
+    const places = new Set(leaves.map(({ at }) => at));
+    const isSound =
+      of === vnodes && places.size === leaves.length && leaves.every(({ at }) => at < vnodes * LEAVES);
+    return isSound ? leaves : undefined;
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return undefined;
+  }
+}
+
 function isUpTo(at: Locator, last: Locator): boolean {
   return at.prefix < last.prefix || (at.prefix === last.prefix && latin1(at.key) <= latin1(last.key));
 }
 
 const RECORD = 'trees';
 const ROWS_MAX = 2 ** 31;
+/** A fraction of a millisecond. */
+const BUILD_BYTES = 512 * 1024;
 const savedLeaf = struct({ at: varint, hash: id(16) });
 const saved = struct({ vnodes: varint, leaves: list(savedLeaf, VNODES_MAX * LEAVES) });

@@ -26,9 +26,9 @@ import type { StatePartSent } from '@circlet/shared/protocol/state-part.ts';
 import type { Ring } from '@circlet/shared/ring/topology.ts';
 import { toPeer, type Turn } from '../effects.ts';
 import { inFrames, partBytes } from '../state-parts.ts';
-import { justBefore, type Locator, type Store } from '../store.ts';
+import type { Store } from '../store.ts';
 import type { Budget } from './budget.ts';
-import { dotsIn, partsOfEntries, type Place, placesIn, rowsAt, rowsIn } from './places.ts';
+import { dotsIn, partsOfEntries, placesIn, rowsAt, rowsIn, type Stretch, stretchOf } from './places.ts';
 import { hashOf, type Trees } from './trees.ts';
 
 /**
@@ -43,7 +43,7 @@ export class Walk {
   private readonly ring: Ring;
   private readonly trees: Trees;
   private tasks: Task[] = [];
-  /** How many of them are for each peer. */
+  /** How much of them is for each peer. */
   private readonly waiting = new Map<string, number>();
   /** How many of them are about each vnode. */
   private readonly queued = new Map<number, number>();
@@ -75,7 +75,7 @@ export class Walk {
   /** What there is no room for is met again in a later round. */
   add(task: Task): void {
     const waiting = this.waiting.get(task.peer) ?? 0;
-    if (waiting >= TASKS_PER_PEER || this.isAskedAgain(task)) return;
+    if (waiting + sizeOfTask(task) > WAITING_PER_PEER || this.isAskedAgain(task)) return;
     this.tasks.push(task);
     this.tally(task, 1);
   }
@@ -89,7 +89,7 @@ export class Walk {
   }
 
   private tally(task: Task, by: 1 | -1): void {
-    this.waiting.set(task.peer, (this.waiting.get(task.peer) ?? 0) + by);
+    this.waiting.set(task.peer, (this.waiting.get(task.peer) ?? 0) + by * sizeOfTask(task));
     const vnode = vnodeOf(task);
     if (vnode !== undefined) this.queued.set(vnode, (this.queued.get(vnode) ?? 0) + by);
   }
@@ -138,6 +138,10 @@ export class Walk {
     this.walked.set(rangeOf(prefix, 0, this.ring.vnodes).vnode, nowMs);
   }
 
+  private firstOf(range: Range): number {
+    return prefixesOf(range, this.ring.vnodes)[0];
+  }
+
   private send(turn: Turn, peer: string, message: Sent): void {
     this.budget.bytes -= sizeOf(message);
     turn.effects.push(toPeer(peer, message));
@@ -158,12 +162,24 @@ export class Walk {
       this.compareNodes(turn, peer, range, message.hashes);
     } else {
       const theirs = new Map(message.rows.map(({ offset, ...listed }) => [offset, listed]));
-      this.add({ kind: 'reconcile', peer, range, theirs, after: undefined, sinceMs: turn.now.monoMs });
+      this.add({
+        kind: 'reconcile',
+        peer,
+        range,
+        theirs,
+        from: this.firstOf(range),
+        sinceMs: turn.now.monoMs,
+      });
     }
   }
 
   private compareRoots(turn: Turn, peer: string, { roots }: MessageOf<'treeRoots'>): void {
-    for (const { vnode, hash } of roots) {
+    for (const [i, { vnode, hash }] of roots.entries()) {
+      if (this.budget.isSpent && i > 0) {
+        this.add({ kind: 'compare', peer, message: { kind: 'treeRoots', roots: roots.slice(i) } });
+        return;
+      }
+      this.budget.rows--;
       if (this.isWalked(vnode, turn.now.monoMs) || !this.isCompared(vnode, peer)) continue;
       const ours = this.trees.hash(wholeVnode(vnode));
       if (hash === wholeHash(ours)) continue;
@@ -192,7 +208,7 @@ export class Walk {
         peer,
         range,
         theirs: new Map(),
-        after: undefined,
+        from: this.firstOf(range),
         sinceMs: turn.now.monoMs,
       });
       return;
@@ -200,12 +216,12 @@ export class Walk {
     // Sixteen leaves with rows have about fifty: it would be no use to read them and see.
     const isLarge = this.trees.rowsAtLeast(range) >= FANOUT;
     const rows = isLarge ? [] : rowsIn(this.store, range, this.ring.vnodes, ROWS_LISTED_MAX + 1);
-    this.budget.rows -= rows.length;
+    this.budget.read(rows);
     if (isLarge || rows.length > ROWS_LISTED_MAX) {
       this.send(turn, peer, { kind: 'treeNodes', ...range, hashes: this.childrenOf(range).map(shortHash) });
       return;
     }
-    const [first] = prefixesOf(range, this.ring.vnodes);
+    const first = this.firstOf(range);
     const listed = placesIn(rows).map((place) => ({
       offset: place.prefix - first,
       hash: shortHash(place.hash),
@@ -221,7 +237,7 @@ export class Walk {
     if (level <= TREE_DEPTH) return children.map((child) => this.trees.hash(child));
     const sums: Words128[] = children.map(() => NOTHING);
     const rows = rowsIn(this.store, range, this.ring.vnodes, ROWS_SUMMED_MAX);
-    this.budget.rows -= rows.length;
+    this.budget.read(rows);
     for (const entry of rows) {
       const child = rangeOf(entry.at.prefix, level, this.ring.vnodes).index % FANOUT;
       sums[child] = xor(sums[child] ?? NOTHING, hashOf(entry));
@@ -236,43 +252,37 @@ export class Walk {
     const { peer, range, theirs } = task;
     if (!this.isCompared(range.vnode, peer)) return;
     this.walked.set(range.vnode, turn.now.monoMs);
-    const isStale = task.after === undefined && turn.now.monoMs - task.sinceMs > STALE_MS;
+    const [first, end] = prefixesOf(range, this.ring.vnodes);
+    const isStale = task.from === first && turn.now.monoMs - task.sinceMs > STALE_MS;
     if (isStale && range.level <= TREE_DEPTH) {
       // Another owner may have sent all of it since.
       this.describe(turn, peer, range, this.trees.hash(range), false);
       return;
     }
-    const limit = Math.max(2, Math.min(this.budget.rows, ROWS_PER_TASK));
-    const rows = rowsIn(this.store, range, this.ring.vnodes, limit, task.after);
-    this.budget.rows -= rows.length;
-    const places = placesIn(rows);
-    const isEnd = rows.length < limit;
-    // The last place may go on behind the page; alone, it is all that the page has.
-    const whole = isEnd || places.length === 1 ? places : places.slice(0, -1);
-    const reached = this.sendDiffering(turn, task, whole);
-    const [first] = prefixesOf(range, this.ring.vnodes);
-    if (reached !== undefined && (!isEnd || reached !== whole.at(-1)?.prefix)) {
-      this.add({ ...task, after: justBefore(reached + 1) });
+    const entries = Math.max(1, Math.min(Math.floor(this.budget.rows), ROWS_PER_TASK));
+    const stretch = stretchOf(this.store, task.from, end, { entries, bytes: STATE_PART_BYTES_MAX });
+    for (const place of stretch.places) this.budget.read(place.entries);
+    const from = this.sendDiffering(turn, task, stretch);
+    if (from < end) {
+      this.add({ ...task, from });
     } else if (theirs.size > 0) {
       const prefixes = [...theirs.keys()].map((offset) => first + offset);
       this.send(turn, peer, { kind: 'rowsAsk', id: 0, prefixes });
     }
   }
 
-  /** Until about a frame is full. The place that was reached. */
-  private sendDiffering(
-    turn: Turn,
-    { peer, range, theirs }: Reconcile,
-    places: readonly Place[],
-  ): number | undefined {
-    const [first] = prefixesOf(range, this.ring.vnodes);
+  /** Until about a frame is full. The place that comes next. */
+  private sendDiffering(turn: Turn, { peer, range, theirs }: Reconcile, stretch: Stretch): number {
+    const first = this.firstOf(range);
     const missing: StatePartSent[] = [];
     const other: StatePartSent[] = [];
     let bytes = 0;
-    let reached: number | undefined;
-    for (const { prefix, hash, entries } of places) {
-      if (bytes > STATE_PART_BYTES_MAX) break;
-      reached = prefix;
+    let { reached } = stretch;
+    for (const { prefix, hash, entries } of stretch.places) {
+      if (bytes > STATE_PART_BYTES_MAX) {
+        reached = prefix;
+        break;
+      }
       // What is damaged here is missing here: it stays among theirs, and is asked for.
       if (isNothing(hash)) continue;
       const has = theirs.get(prefix - first);
@@ -298,11 +308,20 @@ export class Walk {
 
   private give(turn: Turn, task: Give): void {
     const { peer, id } = task;
-    const now = task.prefixes.slice(0, PLACES_PER_TASK);
-    const later = task.prefixes.slice(PLACES_PER_TASK);
-    const rows = now.flatMap((prefix) => rowsAt(this.store, prefix));
-    this.budget.rows -= now.length + rows.length;
-    const entries = partsOfEntries(rows);
+    const entries: StatePartSent[] = [];
+    let bytes = 0;
+    let done = 0;
+    for (const prefix of task.prefixes.slice(0, PLACES_PER_TASK)) {
+      if (bytes > STATE_PART_BYTES_MAX) break;
+      const rows = rowsAt(this.store, prefix);
+      this.budget.rows--;
+      this.budget.read(rows);
+      const parts = partsOfEntries(rows);
+      entries.push(...parts);
+      for (const part of parts) bytes += partBytes(part);
+      done++;
+    }
+    const later = task.prefixes.slice(done);
     if (id === 0) {
       this.tell(turn, peer, entries, task.more);
     } else {
@@ -331,7 +350,8 @@ interface Reconcile {
   readonly range: Range;
   /** The other's rows by their place in the range: those that are left at the end are asked for. */
   readonly theirs: Map<number, { readonly hash: string; readonly dots: number }>;
-  readonly after: Locator | undefined;
+  /** The place that comes next. */
+  readonly from: number;
   readonly sinceMs: number;
 }
 
@@ -350,6 +370,15 @@ type Task = Compare | Reconcile | Give;
 function vnodeOf(task: Task): number | undefined {
   if (task.kind === 'reconcile') return task.range.vnode;
   return task.kind === 'compare' && task.message.kind !== 'treeRoots' ? task.message.vnode : undefined;
+}
+
+/** In items of a list, of about a hundred bytes each. */
+function sizeOfTask(task: Task): number {
+  if (task.kind === 'give') return TASK_SIZE + task.prefixes.length;
+  if (task.kind === 'reconcile') return TASK_SIZE + task.theirs.size;
+  const { message } = task;
+  if (message.kind === 'treeRoots') return TASK_SIZE + message.roots.length;
+  return TASK_SIZE + (message.kind === 'treeNodes' ? message.hashes : message.rows).length;
 }
 
 /** About: what is not states has a few bytes an item. */
@@ -374,7 +403,10 @@ function sizeOf(message: Sent): number {
 const SILENCE_MS = 3_000;
 /** What a peer was said to have so long ago it may have otherwise by now. */
 const STALE_MS = 1_000;
-const TASKS_PER_PEER = 4_096;
+/** Some megabytes, and the thousands of small tasks that a walk of all vnodes can come to. */
+const WAITING_PER_PEER = 65_536;
+/** What a task takes beside its items. */
+const TASK_SIZE = 16;
 const ROWS_PER_TASK = 128;
 const PLACES_PER_TASK = 64;
 /** Rows under one leaf; it takes a pod of billions to have so many. */

@@ -3,13 +3,13 @@ import { shortHash } from '@circlet/shared/merkle/hash.ts';
 import { prefixesOf, wholeVnode } from '@circlet/shared/merkle/range.ts';
 import type { MessageOf } from '@circlet/shared/protocol/message.ts';
 import { type RefillAsk, ROWS_COMPARED_MAX } from '@circlet/shared/protocol/refill.ts';
-import type { StatePartSent } from '@circlet/shared/protocol/state-part.ts';
+import { isPage, type StatePartSent } from '@circlet/shared/protocol/state-part.ts';
 import type { Ring } from '@circlet/shared/ring/topology.ts';
-import { partsOfEntries, placesIn } from '../anti-entropy/places.ts';
+import { partsOfEntries, stretchOf } from '../anti-entropy/places.ts';
 import { after, toPeer, type Turn } from '../effects.ts';
 import type { Replicas } from '../replicas.ts';
 import { inFrames, partBytes } from '../state-parts.ts';
-import { justBefore, type Store } from '../store.ts';
+import type { Store } from '../store.ts';
 import { RefillRecord } from './refill-record.ts';
 
 /**
@@ -84,6 +84,7 @@ export class Refill {
     const [source] = this.left;
     if (open?.id !== id || source?.owner !== from || this.store.readOnly) return;
     if (reached <= open.first || reached > open.end) throw new DecodeError('an answer about another stretch');
+    if (!isPage({ page, pages })) throw new DecodeError('not a page of an answer');
     const taken = this.replicas.takeStates(turn, from, entries);
     // Something did not fit: the stretch is asked about again, by the tick.
     if (taken === undefined || taken.length !== entries.length) return;
@@ -103,12 +104,8 @@ export class Refill {
 
   private ask(turn: Turn, source: Source): void {
     const { vnode, first } = source;
-    const rows = this.store.scan('rows', justBefore(first), ROWS_COMPARED_MAX, source.end);
-    const last = rows.at(-1);
-    const isAll = rows.length < ROWS_COMPARED_MAX || last === undefined;
-    // The last place may go on behind what was read.
-    const end = isAll ? source.end : Math.max(first + 1, last.at.prefix);
-    const places = placesIn(rows).filter(({ prefix }) => prefix < end);
+    const limits = { entries: ROWS_COMPARED_MAX, bytes: BYTES_READ_MAX };
+    const { places, reached: end } = stretchOf(this.store, first, source.end, limits);
     const id = ++this.lastId;
     this.open = { id, first, end, askedMs: turn.now.monoMs, pages: new Set(), bytes: 0 };
     const told = places.map(({ prefix, hash }) => ({ offset: prefix - first, hash: shortHash(hash) }));
@@ -162,20 +159,17 @@ export function tellForRefill(
   const [from, to] = vnode < vnodes ? prefixesOf(wholeVnode(vnode), vnodes) : [1, 0];
   if (first < from || end > to || first >= end) throw new DecodeError('a stretch outside its vnode');
   const have = new Map(rows.map(({ offset, hash }) => [first + offset, hash]));
-  const found = store.scan('rows', justBefore(first), ROWS_READ_MAX, end);
-  const places = placesIn(found);
-  const isAll = found.length < ROWS_READ_MAX;
-  const whole = isAll || places.length === 1 ? places : places.slice(0, -1);
+  const limits = { entries: ROWS_READ_MAX, bytes: BYTES_READ_MAX };
+  const stretch = stretchOf(store, first, end, limits);
   const entries: StatePartSent[] = [];
   let bytes = 0;
-  let reached = isAll ? end : first + 1;
+  let { reached } = stretch;
   const bytesMax = Math.min(BYTES_MAX, bytesPerSecond / STRETCHES_PER_SECOND);
-  for (const { prefix, hash, entries: of } of whole) {
+  for (const { prefix, hash, entries: of } of stretch.places) {
     if (bytes > bytesMax) {
       reached = prefix;
       break;
     }
-    if (!isAll) reached = prefix + 1;
     if (have.get(prefix) === shortHash(hash)) continue;
     for (const part of partsOfEntries(of)) {
       entries.push(part);
@@ -205,3 +199,5 @@ const BYTES_MAX = 128 * 1024;
 /** Small steps where the pace is slow: what a step brings comes all at once. */
 const STRETCHES_PER_SECOND = 32;
 const ROWS_READ_MAX = 512;
+/** A few times what is told: rows that the asking pod has already are read and not told. */
+const BYTES_READ_MAX = 4 * BYTES_MAX;
