@@ -57,6 +57,7 @@ export class Owner {
       seed: this.seed,
       founding: undefined,
       hintKeysMax: 1_000_000,
+      joins: { zone: 'default', weight: 1 },
       repair: REPAIR,
       version: '0.0.0',
     });

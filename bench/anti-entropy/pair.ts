@@ -130,6 +130,7 @@ export class Pair {
       replicas: 2,
       members: members.map((member) => ({ ...member, state: 'active' as const })),
       owners: placement.map((names) => names.map((name) => members.findIndex((of) => of.name === name))),
+      move: undefined,
     });
     for (const { store } of this.owners) {
       store.begin();

@@ -53,7 +53,7 @@ export function stateOf(n: number, version: number): KeyState {
 
 /** The row of an owner that knows that the write has no twin, as nearly all are known to have none. */
 export function rowOf(n: number, version: number): Uint8Array {
-  const local = { own: undefined, suspectSince: undefined, owed: 0, hintedAtMs: 0 };
+  const local = { own: undefined, suspectSince: undefined, owed: 0, covered: [], hintedAtMs: 0 };
   const sealed = seal(CLUSTER_KEY, stateOf(n, version), new Set([writeIdOf(n, version)]));
   return encodeRow({ ...sealed, ...local });
 }

@@ -5,9 +5,9 @@ import { helpText, OptionError, readOptions } from '@circlet/shared/options.ts';
 import { serveHealth } from '@circlet/otel/health-server.ts';
 import { createLogger, logNotice } from '@circlet/otel/log.ts';
 import { Telemetry } from '@circlet/otel/telemetry.ts';
-import { coordinatorOptions } from './options.ts';
+import { adminAddress, checkLoopback, coordinatorOptions } from './options.ts';
 import { CoordinatorPod } from './pod.ts';
-import { serveApi } from './serve.ts';
+import { serveAdmin, serveApi } from './serve.ts';
 import { VERSION } from './version.ts';
 
 /** The coordinator process: options, bus, pod, HTTP, signals. */
@@ -22,8 +22,9 @@ async function main(): Promise<void> {
   }
   const options = readOptions(coordinatorOptions, process.argv.slice(2), process.env);
   if (!options.insecureDev) throw new OptionError(NO_CREDENTIALS);
-  if (!LOOPBACK.test(options.host))
-    throw new OptionError(`--host: without credentials only loopback is allowed, not "${options.host}"`);
+  checkLoopback('host', options.host);
+  const adminAt = adminAddress(options.adminListen);
+  if (adminAt !== undefined) checkLoopback('admin-listen', adminAt.host);
   const secrets = readSecrets(options.secretsFile);
   const logger = createLogger({ role: 'coordinator', name: options.name, level: options.logLevel });
   const telemetry = new Telemetry();
@@ -52,10 +53,11 @@ async function main(): Promise<void> {
     connectionsMax: options.connectionsMax,
     notice,
   });
+  const admin = adminAt === undefined ? undefined : await serveAdmin({ pod, ...adminAt, notice });
   const health = await serveHealth(api.health, telemetry, '127.0.0.1', options.metricsPort);
-  logger.info({ port: api.port, metricsPort: health.port }, 'started');
+  logger.info({ port: api.port, adminPort: admin?.port, metricsPort: health.port }, 'started');
   stopOnSignal(async () => {
-    await api.close(DRAIN_MS);
+    await Promise.all([api.close(DRAIN_MS), admin?.close(DRAIN_MS)]);
     pod.stop();
     await transport.close();
     health.close();
@@ -63,7 +65,6 @@ async function main(): Promise<void> {
   }, STOP_WITHIN_MS);
 }
 
-const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|localhost|::1)$/;
 const NO_CREDENTIALS =
   'there are no credentials to run with yet: give --insecure-dev to run without, on loopback only';
 

@@ -4,15 +4,17 @@ import { systemClock, systemScheduler } from '@circlet/shared/adapters/system-cl
 import { Host } from '@circlet/shared/host/host.ts';
 import type { Transport } from '@circlet/shared/host/ports.ts';
 import type { Notice } from '@circlet/shared/machine.ts';
-import type { Answer, ClientRequest } from './core/client.ts';
+import type { TopologyDigest } from '@circlet/shared/ring/topology.ts';
+import type { Change, ChangeAnswer } from './core/changes.ts';
+import type { Answer, ClientAnswer, ClientRequest } from './core/client.ts';
 import {
+  type AskedEvent,
   Coordinator,
   type CoordinatorOptions,
   type CoordinatorTimer,
-  type RequestEvent,
 } from './core/coordinator.ts';
 import { InFlight } from './core/in-flight.ts';
-import type { ClusterView, CoordinatorPort, Submission } from './http/port.ts';
+import type { AdminPort, ClusterView, CoordinatorPort, Submission } from './http/port.ts';
 
 /** A coordinator pod without its HTTP server: the machine, the bus, and requests as promises. */
 export interface CoordinatorPodOptions extends Omit<CoordinatorOptions, 'clusterKey'> {
@@ -25,17 +27,19 @@ export interface CoordinatorPodOptions extends Omit<CoordinatorOptions, 'cluster
 
 interface Waiting {
   readonly id: number;
-  readonly resolve: (answer: Answer) => void;
+  readonly resolve: (answer: ClientAnswer) => void;
 }
 
 /** Shown until a topology is known. */
 const REPLICAS_UNKNOWN = 3;
 
-export class CoordinatorPod implements CoordinatorPort {
+export class CoordinatorPod implements CoordinatorPort, AdminPort {
   readonly cluster: ClusterView;
-  private readonly host: Host<RequestEvent, CoordinatorTimer, Answer>;
+  private readonly host: Host<AskedEvent, CoordinatorTimer, Answer>;
   private machine: Coordinator;
   private readonly waiting = new InFlight<Waiting>();
+  /** Of operators, by id. */
+  private readonly changing = new Map<number, (answer: ChangeAnswer) => void>();
   private lastId = 0;
 
   constructor(options: CoordinatorPodOptions) {
@@ -60,18 +64,28 @@ export class CoordinatorPod implements CoordinatorPort {
       fatal: () => undefined,
       dropped: (event) => {
         if (event.kind === 'request') this.settle(event.request.id, INTERNAL_UNSENT);
+        if (event.kind === 'change') this.settle(event.request.id, CHANGE_FAILED);
       },
       discarded: () => {
         for (const { id } of this.waiting.values()) this.settle(id, INTERNAL);
+        for (const id of this.changing.keys()) this.settle(id, CHANGE_FAILED);
       },
     });
   }
 
-  submit(request: Submission): Promise<Answer> {
+  submit(request: Submission): Promise<ClientAnswer> {
     const id = ++this.lastId;
     return new Promise((resolve) => {
       this.waiting.set({ id, resolve });
       this.host.deliver({ kind: 'request', request: { ...request, id } as ClientRequest });
+    });
+  }
+
+  change(change: Change, commits: TopologyDigest | undefined): Promise<ChangeAnswer> {
+    const id = ++this.lastId;
+    return new Promise((resolve) => {
+      this.changing.set(id, resolve);
+      this.host.deliver({ kind: 'change', request: { id, change, commits } });
     });
   }
 
@@ -80,6 +94,11 @@ export class CoordinatorPod implements CoordinatorPort {
   }
 
   private settle(id: number, answer: Answer): void {
+    if (answer.kind === 'told' || answer.kind === 'untold') {
+      this.changing.get(id)?.(answer);
+      this.changing.delete(id);
+      return;
+    }
     const waiting = this.waiting.get(id);
     this.waiting.delete(id);
     waiting?.resolve(answer);
@@ -106,5 +125,6 @@ export class CoordinatorPod implements CoordinatorPort {
 }
 
 /** The machine broke on the request itself, before it sent anything, or with others under way. */
-const INTERNAL_UNSENT: Answer = { kind: 'failed', failure: { code: 'internal', outcome: 'none' } };
-const INTERNAL: Answer = { kind: 'failed', failure: { code: 'internal', outcome: 'unknown' } };
+const INTERNAL_UNSENT: ClientAnswer = { kind: 'failed', failure: { code: 'internal', outcome: 'none' } };
+const INTERNAL: ClientAnswer = { kind: 'failed', failure: { code: 'internal', outcome: 'unknown' } };
+const CHANGE_FAILED: ChangeAnswer = { kind: 'untold', why: 'internal' };

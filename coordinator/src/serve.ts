@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Secrets } from '@circlet/shared/adapters/secrets.ts';
 import type { Notice } from '@circlet/shared/machine.ts';
+import { createAdminApp } from './http/admin-app.ts';
 import { createApp } from './http/app.ts';
 import { Health } from './http/health.ts';
 import { serveHttp } from './http/server.ts';
@@ -49,6 +50,34 @@ export async function serveApi({
   return {
     port: server.port,
     health: new Health(pod.cluster, draining),
+    close: (graceMs) => {
+      isDraining = true;
+      return server.close(graceMs);
+    },
+  };
+}
+
+/** Few operators, each with one connection or two; whoever opens more has lost track of them. */
+const ADMIN_CONNECTIONS_MAX = 32;
+
+export interface Admin {
+  readonly port: number;
+  close(graceMs: number): Promise<void>;
+}
+
+/** Membership changes, on a port of their own. */
+export async function serveAdmin({
+  pod,
+  host,
+  port,
+  notice,
+}: Pick<ApiOptions, 'pod' | 'host' | 'port' | 'notice'>): Promise<Admin> {
+  let isDraining = false;
+  const app = createAdminApp({ port: pod, randomBytes, draining: () => isDraining, log: notice });
+  const bounds = { connectionsMax: ADMIN_CONNECTIONS_MAX };
+  const server = await serveHttp(app, { host, port, log: notice, randomBytes, bounds });
+  return {
+    port: server.port,
     close: (graceMs) => {
       isDraining = true;
       return server.close(graceMs);

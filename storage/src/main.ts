@@ -39,6 +39,7 @@ async function main(): Promise<void> {
     dataDir: options.dataDir,
     cacheKiB: options.cacheKib,
     hintKeysMax: options.hintKeysMax,
+    joins: { zone: options.zone, weight: options.weight },
     repair:
       options.antiEntropySeconds === 0
         ? undefined

@@ -1,10 +1,23 @@
 import { clusterOptions, foundingOptions, podName } from '@circlet/shared/cluster-options.ts';
 import { integer, text } from '@circlet/shared/options.ts';
+import { WEIGHT_MAX, ZONE } from '@circlet/shared/ring/topology.ts';
 
 export const storageOptions = {
   name: podName,
   ...clusterOptions,
   ...foundingOptions,
+  zone: text({
+    pattern: ZONE,
+    expected: 'letters, digits, dots and dashes, 63 at most',
+    fallback: 'default',
+    help: 'Where this pod stands, when it is to join a cluster that exists: copies of a key lie in different zones.',
+  }),
+  weight: integer({
+    min: 1,
+    max: WEIGHT_MAX,
+    fallback: 1,
+    help: 'How much this pod is to have when it joins, as a multiple of what one of weight 1 has.',
+  }),
   dataDir: text({ help: 'Directory of this pod alone; it is created, and must survive restarts.' }),
   cacheKib: integer({
     min: 1024,

@@ -47,6 +47,7 @@ async function started(dataDir: string, options: Partial<StoragePodOptions> = {}
     dataDir,
     cacheKiB: 1024,
     hintKeysMax: 10,
+    joins: { zone: 'default', weight: 1 },
     repair: undefined,
     version: '1.0.0',
     transport: bus.connect('test', 'storage', 'a'),

@@ -22,6 +22,8 @@ export interface StoragePodOptions {
   readonly dataDir: string;
   readonly cacheKiB: number;
   readonly hintKeysMax: number;
+  /** Where it stands and how much it is to have, when it is to join. */
+  readonly joins: { readonly zone: string; readonly weight: number };
   readonly repair: RepairOptions | undefined;
   readonly version: string;
   readonly transport: Transport;
@@ -50,7 +52,7 @@ export class StoragePod {
     const store = openOrSetAside(path, () => new SqliteStore({ path, cacheKiB }), setAside);
     this.store = store;
     const build = (boot: string) => {
-      const { founding, hintKeysMax, repair, version } = options;
+      const { founding, hintKeysMax, joins, repair, version } = options;
       const seed = randomInt(2 ** 32);
       return new StorageNode({
         name,
@@ -61,6 +63,7 @@ export class StoragePod {
         seed,
         founding,
         hintKeysMax,
+        joins,
         repair,
         version,
       });

@@ -1,6 +1,7 @@
 import type { Context } from '@circlet/shared/causality/context.ts';
 import type { KeyState, WriteId } from '@circlet/shared/causality/key-state.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
+import type { ChangeAnswer } from './changes.ts';
 
 /** What a client asks of the coordinator, checked by the HTTP layer, and what it is told. */
 export interface Quorum {
@@ -67,7 +68,10 @@ export interface Reading {
   readonly context: Context;
 }
 
-export type Answer =
+/** What the machine answers: to a client, or to an operator. */
+export type Answer = ClientAnswer | ChangeAnswer;
+
+export type ClientAnswer =
   | { readonly kind: 'read'; readonly reading: Reading }
   | { readonly kind: 'written'; readonly context: Context; readonly writeId: WriteId }
   /** A delete that found nothing to delete. */

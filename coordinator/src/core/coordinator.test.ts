@@ -1,3 +1,4 @@
+import { must } from '@circlet/shared/assert.ts';
 import { historyOf } from '@circlet/shared/causality/history.ts';
 import type { KeyState, Sibling } from '@circlet/shared/causality/key-state.ts';
 import { decodeState, encodeState } from '@circlet/shared/causality/state-codec.ts';
@@ -5,7 +6,7 @@ import { EVERY_STORAGE } from '@circlet/shared/machine.ts';
 import type { FrameHeader } from '@circlet/shared/protocol/frame.ts';
 import type { Message, MessageKind } from '@circlet/shared/protocol/message.ts';
 import { NO_DIGEST, NO_STATE, type RefusalReason } from '@circlet/shared/protocol/replica.ts';
-import { encodeTopology, NO_TOPOLOGY, Ring, type Topology } from '@circlet/shared/ring/topology.ts';
+import { encodeTopology, NO_TOPOLOGY, NOBODY, Ring, type Topology } from '@circlet/shared/ring/topology.ts';
 import { describe, expect, it } from 'vitest';
 import type { Answer, GetRequest, WriteRequest } from './client.ts';
 import {
@@ -92,7 +93,15 @@ class Rig {
   }
 
   pulse(name: string, header: Partial<FrameHeader> = {}, clockMs = 50_000): void {
-    const figures = { keys: 0, bytes: 0, hintsHeld: [], oldestHintAgeMs: 0, members: [], version: '1' };
+    const figures = {
+      keys: 0,
+      bytes: 0,
+      hintsHeld: [],
+      oldestHintAgeMs: 0,
+      members: [],
+      version: '1',
+      filling: { left: 0, of: 0, bytes: 0 },
+    };
     const monoMs = this.nowMs + clockMs;
     const pulse = {
       id: 0,
@@ -386,6 +395,48 @@ describe('the topology', () => {
     for (const name of ['c', 'd', 'e']) expect(rig.to(name, 'read').length).toBeGreaterThan(0);
     for (const name of ['d', 'e']) rig.absent(name);
     expect(rig.answers.get(id)?.kind).toBe('read');
+  });
+
+  it('that begins a move makes writes start again with the second nodes too', () => {
+    const rig = Rig.up();
+    const id = rig.request(put);
+    rig.led('a');
+    const move = {
+      phase: 'filling' as const,
+      since: 2,
+      seconds: [[NOBODY, 3, NOBODY]],
+      weights: [1, 1, 1, 1, 1],
+    };
+    rig.hear('a', { kind: 'topologyTold', document: encodeTopology({ ...TOPOLOGY, epoch: 2, move }) });
+    const merged = (name: string) =>
+      rig.hear(name, { kind: 'merged', id: rig.lastTo(name, 'merge').id }, { epoch: 2 });
+    for (const name of ['a', 'b']) merged(name);
+    expect(rig.answers.size).toBe(0);
+    merged('d');
+    expect(rig.answers.get(id)?.kind).toBe('written');
+    expect(rig.to('e', 'merge')).toEqual([]);
+  });
+
+  it('that brings a member has writes wait until that is ready, for a moment', () => {
+    const rig = Rig.up();
+    const [first] = TOPOLOGY.members;
+    const members = [...TOPOLOGY.members, { ...must(first, 'a member'), name: 'z', disk: 'f'.repeat(32) }];
+    const move = { phase: 'filling' as const, since: 2, seconds: [[5, 5, 5]], weights: members.map(() => 1) };
+    const seconds = [[NOBODY, NOBODY, 5]];
+    const document = encodeTopology({ ...TOPOLOGY, epoch: 2, members, move: { ...move, seconds } });
+    rig.hear('a', { kind: 'topologyTold', document });
+    expect(rig.coordinator.awaitsMembers).toBe(true);
+    rig.pulse('z', { epoch: 2 });
+    expect(rig.coordinator.awaitsMembers).toBe(false);
+    rig.hear('a', { kind: 'topologyTold', document: encodeTopology({ ...TOPOLOGY, epoch: 3 }) });
+    rig.hear('a', {
+      kind: 'topologyTold',
+      document: encodeTopology({ ...TOPOLOGY, epoch: 4, members, move: { ...move, seconds } }),
+    });
+    expect(rig.coordinator.awaitsMembers).toBe(true);
+    rig.pass(3_001);
+    rig.pulse('a', { epoch: 4 });
+    expect(rig.coordinator.awaitsMembers).toBe(false);
   });
 
   // Pods that disagree must not drive a coordinator to and fro, and one that outlived its cluster must find the new one.

@@ -9,7 +9,14 @@ import type { Echoed } from '@circlet/shared/protocol/echo.ts';
 import { addressOf, type FrameHeader } from '@circlet/shared/protocol/frame.ts';
 import type { Message, MessageOf } from '@circlet/shared/protocol/message.ts';
 import { type PreferenceList, PreferenceLists } from '@circlet/shared/ring/preference-list.ts';
-import { decodeTopology, NO_TOPOLOGY, Ring, type Topology } from '@circlet/shared/ring/topology.ts';
+import {
+  decodeTopology,
+  type Member,
+  NO_TOPOLOGY,
+  Ring,
+  type Topology,
+} from '@circlet/shared/ring/topology.ts';
+import { type ChangeDesk, type ChangeRequest, Changes } from './changes.ts';
 import type { Answer, ClientRequest, Failure, GetRequest, Reading, WriteRequest } from './client.ts';
 import type { Desk, Operation, Question } from './desk.ts';
 import { etagOf } from './etag.ts';
@@ -28,10 +35,18 @@ export interface RequestEvent {
   readonly request: ClientRequest;
 }
 
-export type CoordinatorEvent = HostEvent<CoordinatorTimer> | RequestEvent;
+/** An operator wants something of the members. */
+export interface ChangeEvent {
+  readonly kind: 'change';
+  readonly request: ChangeRequest;
+}
+
+export type AskedEvent = RequestEvent | ChangeEvent;
+export type CoordinatorEvent = HostEvent<CoordinatorTimer> | AskedEvent;
 
 export type CoordinatorTimer =
   | { readonly kind: 'echo' }
+  | { readonly kind: 'change'; readonly turn: number }
   | { readonly kind: 'operations'; readonly atMs: number };
 
 export type CoordinatorEffect = HostEffect<CoordinatorTimer, Answer>;
@@ -80,9 +95,13 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
   private readonly outstanding = new InFlight<Outstanding>();
   private readonly hedges = new Hedges();
   private readonly answering = new Set<number>();
+  private readonly changes: Changes;
   private currentRing: Ring | undefined;
   /** When a storage pod last spoke that acts on our topology. */
   private confirmedMs = Number.NEGATIVE_INFINITY;
+  private adoptedMs = Number.NEGATIVE_INFINITY;
+  /** Members that the topology before did not have. */
+  private newcomers: readonly string[] = [];
   private lists: PreferenceLists | undefined;
   private effects: CoordinatorEffect[] = [];
   private now: Now = { monoMs: 0, wallMs: 0 };
@@ -96,6 +115,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     this.options = options;
     this.digestKey = options.clusterKey;
     this.siblingsMax = options.siblingsMax;
+    this.changes = new Changes(this.changeDesk());
   }
 
   handle(event: CoordinatorEvent, now: Now): readonly CoordinatorEffect[] {
@@ -109,6 +129,9 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
         break;
       case 'request':
         this.begin(event.request);
+        break;
+      case 'change':
+        this.changes.begin(event.request);
         break;
       case 'message':
         this.receive(event.from, event.message);
@@ -163,6 +186,12 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
   get ring(): Ring {
     assert(this.currentRing !== undefined, 'operations begin when there is a topology');
     return this.currentRing;
+  }
+
+  get awaitsMembers(): boolean {
+    const { monoMs } = this.now;
+    if (monoMs - this.adoptedMs > NEWCOMERS_MS) return false;
+    return this.newcomers.some((name) => !this.node(name).isUsable(monoMs));
   }
 
   preferences(vnode: number): PreferenceList {
@@ -374,6 +403,10 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
         case 'refused':
           this.refused(from, message);
           break;
+        case 'changeTold':
+          if (!this.changes.told(from.name, from.epoch, message))
+            this.notify('warn', 'unexpected_answer', { kind: message.kind, from: from.name });
+          break;
         case 'echoed':
           if (view !== undefined) this.echoed(from, view, message);
           break;
@@ -442,6 +475,7 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
       asked.operation.setBack(this, to.name, id, 'unreachable');
     }
     if (isNews) this.gone(to.name);
+    this.changes.undelivered(to.name, ids);
   }
 
   /** What was sent while it lived must not wait for its silence to become long: that is a second and more. */
@@ -471,6 +505,10 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
   private timer(timer: CoordinatorTimer): void {
     if (timer.kind === 'echo') {
       this.pulse();
+      return;
+    }
+    if (timer.kind === 'change') {
+      this.changes.check(timer.turn);
       return;
     }
     // An earlier one was set after it.
@@ -541,6 +579,10 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
       if (this.currentRing !== undefined && haveDisksInCommon(topology, this.currentRing.topology)) return;
       this.notify('alarm', 'topology_replaced', { epoch: topology.epoch });
     }
+    const before = this.currentRing;
+    const isNew = ({ name, disk }: Member) => before !== undefined && before.member(name)?.disk !== disk;
+    this.newcomers = topology.members.filter(isNew).map(({ name }) => name);
+    this.adoptedMs = this.now.monoMs;
     this.currentRing = ring;
     this.confirmedMs = this.now.monoMs;
     this.lists = new PreferenceLists(ring);
@@ -577,6 +619,35 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
     }
   }
 
+  private changeDesk(): ChangeDesk {
+    const nowMs = () => this.now.monoMs;
+    return {
+      get nowMs() {
+        return nowMs();
+      },
+      cluster: this.options.cluster,
+      usableMembers: () => this.usableMembers(),
+      send: (name, ask) =>
+        this.effects.push({
+          kind: 'send',
+          to: { role: 'storage', name },
+          message: { kind: 'changeAsk', ...ask },
+        }),
+      wake: (turn, afterMs) =>
+        this.effects.push({ kind: 'schedule', afterMs, timer: { kind: 'change', turn } }),
+      respond: (id, answer) => this.effects.push({ kind: 'respond', id, answer }),
+      nextId: () => this.nextId(),
+    };
+  }
+
+  private usableMembers(): readonly string[] | undefined {
+    return this.currentRing?.topology.members
+      .filter(
+        ({ name, state }) => this.busUp && state === 'active' && this.node(name).isUsable(this.now.monoMs),
+      )
+      .map(({ name }) => name);
+  }
+
   private nextId(): number {
     return ++this.lastId;
   }
@@ -589,6 +660,8 @@ export class Coordinator implements Machine<CoordinatorEvent, CoordinatorEffect>
 const FORGET_AFTER_MS = 1_000;
 /** Pods answer echoes each second. */
 const UNCONFIRMED_MS = 5_000;
+/** Within a second a pod has learnt that it is a member, and been reached by another. */
+const NEWCOMERS_MS = 3_000;
 
 /** A cluster that was founded anew has empty disks only, under ids of their own. */
 function haveDisksInCommon(a: Topology, b: Topology): boolean {

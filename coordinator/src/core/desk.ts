@@ -15,6 +15,8 @@ export interface Desk {
   readonly ring: Ring;
   readonly digestKey: SipKey;
   readonly siblingsMax: number;
+  /** A member that came with this topology is not ready, and may be in a moment: what cannot be done may soon be. */
+  readonly awaitsMembers: boolean;
   preferences(vnode: number): PreferenceList;
   node(name: string): NodeView;
   /** Sends a request on behalf of an operation, which will hear the answer, a refusal, or that nobody is there. */

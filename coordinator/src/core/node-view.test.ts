@@ -15,6 +15,7 @@ const pulse = (fields: Partial<Echoed> = {}): Echoed => ({
   hintsHeld: [],
   oldestHintAgeMs: 0,
   members: [],
+  filling: { left: 0, of: 0, bytes: 0 },
   ...fields,
 });
 

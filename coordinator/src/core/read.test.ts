@@ -198,6 +198,16 @@ describe('a read with owners missing', () => {
     expect(desk.questions()).toEqual(['a state', 'b state', 'c state']);
   });
 
+  it('asks the second node of a slot that moves only when it holds hints: it may lack what its owner has', () => {
+    const desk = new ScriptedDesk(['b', 'e', 'f', 'g']);
+    desk.seconds = ['f', undefined, 'g'];
+    const reading = begin({ timeoutMs: 1_000 }, desk);
+    desk.found(reading.operation, 'b', undefined, { owedBy: ['f'] });
+    desk.found(reading.operation, 'e', undefined);
+    desk.pass(reading.operation, 1_000);
+    expect(desk.questions()).toEqual(['b state', 'e state', 'a state', 'c state', 'f state', 'd state']);
+  });
+
   it('answers with what there is when R is the default, and not when the client named it', () => {
     for (const [rIsFirm, expected] of [
       [false, 'X'],

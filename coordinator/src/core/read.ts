@@ -83,6 +83,8 @@ export class ReadOperation implements Operation {
   private contacts = new Map<string, Contact>();
   private owners: readonly string[] = [];
   private fallbacks: readonly string[] = [];
+  /** Nodes of slots that move. They are not read, but one may hold a hint from before it came to be one. */
+  private seconds: readonly (string | undefined)[] = [];
   private sole = new Set<WriteId>();
   private owedBy = new Set<string>();
   private hedged = false;
@@ -100,9 +102,10 @@ export class ReadOperation implements Operation {
 
   begin(desk: Desk): void {
     const vnode = vnodeOf(positionOf(this.options.key), desk.ring.vnodes);
-    const { owners, fallbacks } = desk.preferences(vnode);
+    const { owners, seconds, fallbacks } = desk.preferences(vnode);
     this.owners = owners;
     this.fallbacks = fallbacks;
+    this.seconds = seconds;
     const usable = this.owners.filter((name) => desk.node(name).isUsable(desk.nowMs));
     const best = fastest(desk, usable);
     for (const name of usable) this.ask(desk, name, name === best ? 'state' : 'digest');
@@ -293,7 +296,9 @@ export class ReadOperation implements Operation {
   private holders(desk: Desk): readonly string[] {
     const owe = (name: string) =>
       desk.node(name).pulse?.hintsHeld.some(({ target }) => this.owners.includes(target));
-    return this.fallbacks.filter((name) => this.owedBy.has(name) || owe(name) === true);
+    return [...this.fallbacks, ...this.seconds].filter(
+      (name): name is string => name !== undefined && (this.owedBy.has(name) || owe(name) === true),
+    );
   }
 
   // ---- judging ----

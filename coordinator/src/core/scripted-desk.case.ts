@@ -16,6 +16,8 @@ import { NodeView } from './node-view.ts';
 /** Five pods and one vnode: a, b and c own everything, d and e stand in. */
 export const OWNERS = ['a', 'b', 'c'];
 export const FALLBACKS = ['d', 'e'];
+/** Two more, for whom slots move in some tests. */
+export const SECONDS = ['f', 'g'];
 export const KEY = new TextEncoder().encode('\x01bk');
 export const DIGEST_KEY = sipKey(new Uint8Array(16).fill(3));
 
@@ -31,6 +33,7 @@ export const TOPOLOGY: Topology = {
     state: 'active' as const,
   })),
   owners: [[0, 1, 2]],
+  move: undefined,
 };
 
 export const QUORUM: Quorum = { r: 2, rIsFirm: false, w: 2, pr: 0, pw: 0, sloppy: true, timeoutMs: 4_000 };
@@ -46,8 +49,11 @@ interface Asked {
 export class ScriptedDesk implements Desk {
   nowMs = 0;
   readonly ring = new Ring(TOPOLOGY, DIGEST_KEY);
+  /** By slot, while the vnode moves. */
+  seconds: PreferenceList['seconds'] = [];
   readonly digestKey = DIGEST_KEY;
   readonly siblingsMax = 1_000;
+  awaitsMembers = false;
   /** Every question so far. */
   readonly asked: Asked[] = [];
   readonly counted: string[] = [];
@@ -56,8 +62,8 @@ export class ScriptedDesk implements Desk {
   private readonly views = new Map<string, NodeView>();
   private wakeMs = Number.POSITIVE_INFINITY;
 
-  constructor(up: readonly string[] = [...OWNERS, ...FALLBACKS]) {
-    for (const { name } of TOPOLOGY.members) {
+  constructor(up: readonly string[] = [...OWNERS, ...FALLBACKS, ...SECONDS]) {
+    for (const name of [...OWNERS, ...FALLBACKS, ...SECONDS]) {
       const view = new NodeView(name);
       this.views.set(name, view);
       view.heard(`boot-${name}`.padEnd(11, '0'), 0);
@@ -67,7 +73,7 @@ export class ScriptedDesk implements Desk {
   }
 
   preferences(): PreferenceList {
-    return { owners: OWNERS, fallbacks: FALLBACKS };
+    return { owners: OWNERS, seconds: this.seconds, fallbacks: FALLBACKS };
   }
 
   node(name: string): NodeView {
@@ -100,6 +106,11 @@ export class ScriptedDesk implements Desk {
   }
 
   // ---- the script ----
+
+  /** A node that was not there is. */
+  comes(name: string): void {
+    this.node(name).echoed(pulse(), this.nowMs);
+  }
 
   /** Lets time pass, and the operation look when it wanted to. */
   pass(operation: Operation, ms: number): void {
@@ -203,6 +214,13 @@ export function stateWith(...siblings: readonly Sibling[]): KeyState {
 export const lettersIn = (state: KeyState) => state.siblings.map(({ writeId }) => writeId.charAt(0));
 
 function pulse() {
-  const figures = { keys: 0, bytes: 0, hintsHeld: [], oldestHintAgeMs: 0, members: [] };
+  const figures = {
+    keys: 0,
+    bytes: 0,
+    hintsHeld: [],
+    oldestHintAgeMs: 0,
+    members: [],
+    filling: { left: 0, of: 0, bytes: 0 },
+  };
   return { id: 0, sentMs: 0, monoMs: 0, wallMs: 0, ready: true, writable: true, version: '1', ...figures };
 }

@@ -1,58 +1,10 @@
-import { type Context, emptyContext } from '@circlet/shared/causality/context.ts';
 import { historyOf, withDot } from '@circlet/shared/causality/history.ts';
 import { only } from '@circlet/shared/causality/key-state.ts';
-import { decodeState, encodeState } from '@circlet/shared/causality/state-codec.ts';
+import { encodeState } from '@circlet/shared/causality/state-codec.ts';
 import { describe, expect, it } from 'vitest';
-import type { NewWrite, Quorum } from './client.ts';
-import type { Operation } from './desk.ts';
-import {
-  dotOf,
-  idOf,
-  KEY,
-  lettersIn,
-  QUORUM,
-  ScriptedDesk,
-  sibling,
-  stateWith,
-} from './scripted-desk.case.ts';
-import { WriteOperation, type WriteResult } from './write.ts';
-
-interface Writing {
-  readonly desk: ScriptedDesk;
-  readonly operation: Operation;
-  readonly results: WriteResult[];
-}
-
-function begin(
-  quorum: Partial<Quorum> = {},
-  desk = new ScriptedDesk(),
-  write: Partial<NewWrite> = {},
-  context: Context = emptyContext,
-): Writing {
-  const results: WriteResult[] = [];
-  const body = Uint8Array.of(1, 2, 3);
-  const whole = { ...QUORUM, ...quorum };
-  const operation = new WriteOperation({
-    id: 1,
-    key: KEY,
-    quorum: whole,
-    write: { writeId: idOf('X'), keyed: false, deleted: false, writtenAtMs: 7, check: 1, body, ...write },
-    context,
-    deadlineMs: desk.nowMs + whole.timeoutMs,
-    done: (_, result) => results.push(result),
-  });
-  operation.begin(desk);
-  return { desk, operation, results };
-}
-
-const failure = ({ results }: Writing) =>
-  results.map((result) => (result.kind === 'failed' ? result.failure : result.kind));
-const contexts = ({ results }: Writing) =>
-  results.map((result) => (result.kind === 'written' ? result.context : undefined));
-const merges = ({ desk }: Writing) =>
-  desk.asked.flatMap(({ node, question }) =>
-    question.kind === 'merge' ? [{ node, ...question, state: decodeState(question.state) }] : [],
-  );
+import type { Quorum } from './client.ts';
+import { dotOf, idOf, lettersIn, ScriptedDesk, sibling, stateWith } from './scripted-desk.case.ts';
+import { begin, contexts, failure, merges } from './write.case.ts';
 
 describe('a write', () => {
   it('is led by the first owner, copied to the others, and answered when W have it', () => {

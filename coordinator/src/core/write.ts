@@ -12,7 +12,9 @@ import { decodeState } from '@circlet/shared/causality/state-codec.ts';
 import type { MessageOf } from '@circlet/shared/protocol/message.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
 import { positionOf, vnodeOf } from '@circlet/shared/ring/position.ts';
+import type { PreferenceList } from '@circlet/shared/ring/preference-list.ts';
 import type { Failure, NewWrite, Outcome, Quorum, Reading } from './client.ts';
+import { type Copy, isCounted, tallyOf } from './copies.ts';
 import { type Desk, mergeQuestions, type Operation, type Reply, type Setback } from './desk.ts';
 import { type Tally, writeVerdict } from './quorum.ts';
 
@@ -23,8 +25,8 @@ import { type Tally, writeVerdict } from './quorum.ts';
  *        \--refused, unreachable, silent--> leading through the next (same write-id)
  *
  * For every owner that cannot be reached a fallback takes the copy and owes it as a hint; in sloppy mode it counts for W,
- * never for `pw`. Attempts through two leads may mint two dots: they are one write (law 5), so acks are counted per
- * write, by distinct slot (protocol.md, rule 14).
+ * never for `pw`. While a slot moves, all this goes for its second node too ({@link Copy}). Attempts through two leads may
+ * mint two dots: they are one write (law 5), so acks are counted per write, by distinct slot (protocol.md, rule 14).
  */
 export type WriteResult =
   | { readonly kind: 'written'; readonly context: Context }
@@ -46,12 +48,8 @@ export interface WriteOptions {
   readonly done: (desk: Desk, result: WriteResult) => void;
 }
 
-interface Target {
+interface Target extends Copy {
   readonly node: string;
-  readonly isOwner: boolean;
-  /** The slots it answers for: its own as an owner, those it stands in for as a fallback. One bit each. */
-  slots: number;
-  status: 'idle' | 'open' | 'acked' | 'failed';
   sentMs: number;
   /** Parts of the state it has not acknowledged yet, by request. */
   readonly unacked: Set<number>;
@@ -74,6 +72,7 @@ interface Attempt {
 /** After two leads that hung or broke, a third is not tried: the write itself may be what breaks them (rule 20). */
 const BROKEN_LEADS_MAX = 2;
 const WRITE_UNKNOWN_MS = 50;
+const MEMBER_WAIT_MS = 20;
 
 export class WriteOperation implements Operation {
   readonly id: number;
@@ -81,14 +80,15 @@ export class WriteOperation implements Operation {
   /** In the order they were chosen. A handful: looked through faster than a map is made. */
   private targets: Target[] = [];
   private attempts: Attempt[] = [];
-  private owners: readonly string[] = [];
-  private fallbacks: readonly string[] = [];
+  private preferences = NO_PREFERENCES;
   private dots: readonly Dot[] = [];
   /** What the others are to merge, once there is a dot. */
   private state: KeyState | undefined;
   private sole = false;
   private answered = false;
   private over = false;
+  /** Nothing was asked yet: members that are needed are on their way. */
+  private isWaiting = false;
 
   constructor(options: WriteOptions) {
     this.id = options.id;
@@ -100,14 +100,15 @@ export class WriteOperation implements Operation {
 
   begin(desk: Desk): void {
     const vnode = vnodeOf(positionOf(this.options.key), desk.ring.vnodes);
-    const { owners, fallbacks } = desk.preferences(vnode);
-    this.owners = owners;
-    this.fallbacks = fallbacks;
-    this.owners.forEach((name, slot) => {
-      if (desk.node(name).isWritable(desk.nowMs)) this.addTarget(name, true, 1 << slot);
-      else this.standIn(desk, 1 << slot);
-    });
+    this.preferences = desk.preferences(vnode);
+    this.choose(desk, this.preferences.owners, 'owner');
+    this.choose(desk, this.preferences.seconds, 'second');
     const verdict = writeVerdict(this.options.quorum, this.tally());
+    if (verdict.kind === 'impossible' && desk.awaitsMembers) {
+      this.isWaiting = true;
+      desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + MEMBER_WAIT_MS));
+      return;
+    }
     if (verdict.kind === 'impossible') {
       // Known before anything is sent, so it can never appear.
       const { need, got, from } = this.reachable(verdict.from);
@@ -126,6 +127,7 @@ export class WriteOperation implements Operation {
       return;
     }
     for (const attempt of this.attempts) if (attempt.status === 'open') this.markSilent(attempt);
+    this.isWaiting = false;
     this.targets = [];
     this.begin(desk);
   }
@@ -152,6 +154,10 @@ export class WriteOperation implements Operation {
 
   check(desk: Desk): void {
     if (this.over) return;
+    if (this.isWaiting && desk.nowMs < this.options.deadlineMs) {
+      this.restart(desk);
+      return;
+    }
     if (desk.nowMs >= this.options.deadlineMs) {
       if (!this.answered) this.failAtDeadline(desk);
       this.end(desk);
@@ -167,6 +173,15 @@ export class WriteOperation implements Operation {
     if (this.over) return;
     this.giveUpOn(desk, (name) => name === node);
     this.evaluate(desk);
+  }
+
+  private choose(desk: Desk, names: readonly (string | undefined)[], half: Copy['half']): void {
+    for (let slot = 0; slot < names.length; slot++) {
+      const name = names[slot];
+      if (name === undefined) continue;
+      if (desk.node(name).isWritable(desk.nowMs)) this.addTarget(name, slot, half, false);
+      else this.standIn(desk, slot, half);
+    }
   }
 
   // ---- step 1: a lead ----
@@ -189,7 +204,7 @@ export class WriteOperation implements Operation {
       {
         kind: 'lead',
         key,
-        owedSlots: next.isOwner ? 0 : next.slots,
+        owedSlots: slotsOwed(next),
         writeId: write.writeId,
         keyed: write.keyed,
         context,
@@ -215,12 +230,16 @@ export class WriteOperation implements Operation {
     desk.wake(this, Math.min(this.options.deadlineMs, desk.nowMs + this.silentMs(desk, next.node)));
   }
 
-  /** An owner if there is one, in slot order, unless it is clearly slower than another; else a fallback. */
+  /**
+   * An owner if there is one, in slot order, unless it is clearly slower than another; else a fallback. Never a second: one
+   * that is being filled knows neither the siblings that the write replaces nor whether it was done before.
+   */
   private nextLead(desk: Desk): Target | undefined {
     const tried = new Set(this.attempts.map((attempt) => attempt.node));
     const open = this.targets.filter((target) => !tried.has(target.node) && target.status !== 'failed');
-    const owners = open.filter((target) => target.isOwner);
-    if (owners.length === 0) return this.options.quorum.sloppy ? open[0] : undefined;
+    const owners = open.filter(({ half, isHint }) => half === 'owner' && !isHint);
+    if (owners.length === 0)
+      return this.options.quorum.sloppy ? open.find(({ isHint }) => isHint) : undefined;
     let best = owners[0];
     let bestMs = Number.POSITIVE_INFINITY;
     for (const target of owners) {
@@ -258,17 +277,16 @@ export class WriteOperation implements Operation {
    */
   private tellTwin(desk: Desk): void {
     if (this.state === undefined) return;
-    for (const { node, isOwner, slots, status } of this.targets) {
-      if (status === 'idle' || status === 'failed') continue;
-      const owed = isOwner ? 0 : slots;
+    for (const target of this.targets) {
+      if (target.status === 'idle' || target.status === 'failed') continue;
       for (const question of mergeQuestions(
         this.options.key,
         this.state,
         soleWrites(this.options.context),
-        owed,
+        slotsOwed(target),
         false,
       )) {
-        desk.ask(this, node, question, this.options.deadlineMs);
+        desk.ask(this, target.node, question, this.options.deadlineMs);
       }
     }
   }
@@ -293,12 +311,11 @@ export class WriteOperation implements Operation {
     if (this.state === undefined) return;
     const { context, found } = this.options;
     const sole = soleWrites(found?.context ?? context);
-    const owed = target.isOwner ? 0 : target.slots;
     target.status = 'open';
     target.sentMs = desk.nowMs;
     target.unacked.clear();
     const known = this.sole ? [...sole, this.options.write.writeId] : sole;
-    for (const question of mergeQuestions(this.options.key, this.state, known, owed, false)) {
+    for (const question of mergeQuestions(this.options.key, this.state, known, slotsOwed(target), false)) {
       target.unacked.add(desk.ask(this, target.node, question, this.options.deadlineMs));
     }
   }
@@ -341,16 +358,17 @@ export class WriteOperation implements Operation {
     const target = this.target(node);
     if (target === undefined || target.status === 'acked') return;
     target.status = 'failed';
-    this.standIn(desk, target.slots);
+    this.standIn(desk, target.slot, target.half);
   }
 
-  /** A fallback for slots whose owner cannot take the write: it owes them the hint. */
-  private standIn(desk: Desk, slots: number): void {
-    const next = this.fallbacks.find(
+  /** A fallback for a node that cannot take the write: it owes it the hint. */
+  private standIn(desk: Desk, slot: number, half: Copy['half']): void {
+    if (!isCounted(slot, this.preferences)) return;
+    const next = this.preferences.fallbacks.find(
       (name) => this.target(name) === undefined && desk.node(name).isWritable(desk.nowMs),
     );
     if (next === undefined) return;
-    const target = this.addTarget(next, false, slots);
+    const target = this.addTarget(next, slot, half, true);
     desk.count('write_hinted');
     if (this.state !== undefined) this.sendState(desk, target);
   }
@@ -359,8 +377,8 @@ export class WriteOperation implements Operation {
     return this.targets.find((target) => target.node === node);
   }
 
-  private addTarget(node: string, isOwner: boolean, slots: number): Target {
-    const target: Target = { node, isOwner, slots, status: 'idle', sentMs: 0, unacked: new Set() };
+  private addTarget(node: string, slot: number, half: Copy['half'], isHint: boolean): Target {
+    const target: Target = { node, slot, half, isHint, status: 'idle', sentMs: 0, unacked: new Set() };
     this.targets.push(target);
     return target;
   }
@@ -420,48 +438,25 @@ export class WriteOperation implements Operation {
     if (this.answered && this.isSettled()) this.end(desk);
   }
 
-  /**
-   * By slot: an owner and those who stood in for it are one copy, because their hints go when the owner has it. Counted
-   * by node, W would be met by copies that are about to become one.
-   */
   private tally(): Tally {
-    const tally = { owners: 0, others: 0, ownersOpen: 0, othersOpen: 0 };
-    let counted = 0;
-    for (const { slots } of this.targets) {
-      if ((counted & slots) === slots) continue;
-      counted |= slots;
-      const best = this.bestOf(slots);
-      if (best !== undefined) tally[best]++;
-    }
-    return tally;
-  }
-
-  /** What is best known of a slot's copies. */
-  private bestOf(slots: number): keyof Tally | undefined {
-    let best: keyof Tally | undefined;
-    for (const { slots: its, isOwner, status } of this.targets) {
-      if (its !== slots) continue;
-      if (status === 'acked') {
-        if (isOwner) return 'owners';
-        best = 'others';
-      } else if (status !== 'failed' && best !== 'others') {
-        best = isOwner || best === 'ownersOpen' ? 'ownersOpen' : 'othersOpen';
-      }
-    }
-    return best;
+    return tallyOf(this.targets, this.preferences);
   }
 
   /** Somebody was silent and could still answer before the deadline. */
   private mayStillCome(): boolean {
     return (
-      this.targets.some((target) => target.status === 'failed' && target.unacked.size > 0) ||
-      this.attempts.some((attempt) => attempt.status === 'silent')
+      this.targets.some(
+        ({ slot, status, unacked }) =>
+          status === 'failed' && unacked.size > 0 && isCounted(slot, this.preferences),
+      ) || this.attempts.some((attempt) => attempt.status === 'silent')
     );
   }
 
   /** Every copy and hint that could be placed is: nothing is under way any more. */
   private isSettled(): boolean {
-    return this.targets.every((target) => target.status === 'acked' || target.status === 'failed');
+    return this.targets.every(
+      ({ slot, status }) => status === 'acked' || status === 'failed' || !isCounted(slot, this.preferences),
+    );
   }
 
   private succeed(desk: Desk): void {
@@ -548,6 +543,12 @@ function takePart(attempt: Attempt, { part, parts, state }: MessageOf<'led'>): b
   return attempt.parts.length === parts;
 }
 
+/** What is owed is owed to the slot, and so to both its nodes while it moves: one of them will be no owner in the end. */
+function slotsOwed({ slot, isHint }: Target): number {
+  return isHint ? 1 << slot : 0;
+}
+
 const NONE: ReadonlySet<string> = new Set();
+const NO_PREFERENCES: PreferenceList = { owners: [], seconds: [], fallbacks: [] };
 const isUndone = ({ status, wasSilent, mayBeDone, why }: Attempt) =>
   status === 'refused' && !wasSilent && !mayBeDone && why !== 'internal';

@@ -1,8 +1,9 @@
 import type { Notice } from '@circlet/shared/machine.ts';
 import { sipKey } from '@circlet/shared/hash/siphash.ts';
 import { Prng } from '@circlet/shared/prng.ts';
-import { type App, type AppOptions, createApp } from './app.ts';
+import { type AppOptions, createApp } from './app.ts';
 import { CLUSTER_KEY, MemoryPort } from './memory-port.case.ts';
+import type { App } from './mount.ts';
 
 /** An application over a store in memory, with a clock and a random source of its own. */
 export interface TestApp {

@@ -44,7 +44,12 @@ export const ringSchema = z
   .object({
     epoch: z.int(),
     vnodes: z.array(
-      z.object({ id: z.int(), start: z.string(), owners: z.array(z.string()), pending: z.array(z.string()) }),
+      z.object({
+        id: z.int(),
+        start: z.string(),
+        owners: z.array(z.string()),
+        pending: z.array(z.string()).describe('Owners to be, while they fetch what they lack.'),
+      }),
     ),
   })
   .meta({ id: 'Ring' });
@@ -54,7 +59,7 @@ export const locationSchema = z
     vnode: z.int(),
     position: z.string(),
     preferenceList: z.array(
-      z.object({ node: z.string(), role: z.enum(['primary', 'fallback']), status: liveness }),
+      z.object({ node: z.string(), role: z.enum(['primary', 'pending', 'fallback']), status: liveness }),
     ),
   })
   .meta({ id: 'Location' });

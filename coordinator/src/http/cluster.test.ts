@@ -1,9 +1,11 @@
+import { switched } from '@circlet/shared/ring/change.ts';
 import { positionHex, positionOf, vnodeOf } from '@circlet/shared/ring/position.ts';
+import { NOBODY, Ring, type Topology } from '@circlet/shared/ring/topology.ts';
 import { describe, expect, it } from 'vitest';
 import { problemOfResponse, type TestApp, testApp } from './app.case.ts';
 import { clusterSchema, locationSchema, nodesSchema, ringSchema } from './cluster-schema.ts';
 import { keyOfText } from './key-path.ts';
-import { pulse } from './memory-port.case.ts';
+import { CLUSTER_KEY, pulse, TOPOLOGY } from './memory-port.case.ts';
 
 async function ask({ app }: TestApp, path: string): Promise<unknown> {
   const answer = await app.request(path);
@@ -15,6 +17,23 @@ async function ask({ app }: TestApp, path: string): Promise<unknown> {
 async function nodes(test: TestApp) {
   const { nodes: list } = nodesSchema.strict().parse(await ask(test, '/v1/cluster/nodes'));
   return Object.fromEntries(list.map((node) => [node.name, node]));
+}
+
+/** node-4 leaves: whoever is no owner yet gets its slot, the last. */
+const LEAVING: Topology = {
+  ...TOPOLOGY,
+  move: {
+    phase: 'filling',
+    since: 2,
+    seconds: TOPOLOGY.owners.map((_, vnode) => [NOBODY, NOBODY, vnode % 4 === 3 ? NOBODY : vnode % 4]),
+    weights: TOPOLOGY.members.map(() => 1),
+  },
+};
+
+function testWith(topology: Topology): TestApp {
+  const test = testApp();
+  test.port.cluster.ring = new Ring(topology, CLUSTER_KEY);
+  return test;
 }
 
 const down = { reachable: false, pulse: undefined };
@@ -141,6 +160,25 @@ describe('GET /v1/cluster/ring', () => {
     });
     expect(vnodes[7]?.start).toBe(`e${'0'.repeat(31)}`);
   });
+
+  it('names the owners to be of what moves, until they are owners', async () => {
+    const moving = async (test: TestApp) => {
+      const { vnodes } = ringSchema.strict().parse(await ask(test, '/v1/cluster/ring'));
+      return vnodes.slice(0, 4).map(({ owners, pending }) => [...owners, '+', ...pending].join(' '));
+    };
+    expect(await moving(testWith(LEAVING))).toEqual([
+      'node-2 node-3 node-4 + node-1',
+      'node-1 node-3 node-4 + node-2',
+      'node-1 node-2 node-4 + node-3',
+      'node-1 node-2 node-3 +',
+    ]);
+    expect(await moving(testWith(switched(LEAVING)))).toEqual([
+      'node-2 node-3 node-1 +',
+      'node-1 node-3 node-2 +',
+      'node-1 node-2 node-3 +',
+      'node-1 node-2 node-3 +',
+    ]);
+  });
 });
 
 describe('GET /v1/cluster/locate', () => {
@@ -158,6 +196,29 @@ describe('GET /v1/cluster/locate', () => {
       'fallback',
     ]);
     expect(location.preferenceList.find(({ node }) => node === 'node-1')?.status).toBe('down');
+  });
+
+  it('says who is to own it, and not who did', async () => {
+    const key = Array.from({ length: 50 }, (_, i) => `k${i}`).find(
+      (each) => vnodeOf(positionOf(keyOfText('b', each)), 8) === 0,
+    );
+    const roles = async (test: TestApp) => {
+      const { preferenceList } = locationSchema
+        .strict()
+        .parse(await ask(test, `/v1/cluster/locate/b/${key}`));
+      return preferenceList.map(({ node, role }) => `${node} ${role}`);
+    };
+    expect(await roles(testWith(LEAVING))).toEqual([
+      'node-2 primary',
+      'node-3 primary',
+      'node-4 primary',
+      'node-1 pending',
+    ]);
+    expect(await roles(testWith(switched(LEAVING)))).toEqual([
+      'node-2 primary',
+      'node-3 primary',
+      'node-1 primary',
+    ]);
   });
 
   it.each(['b/', 'b/..', 'b/%ff', 'b', ''])('refuses the key %j', async (path) => {

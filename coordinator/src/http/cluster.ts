@@ -7,8 +7,10 @@ import type { clusterSchema, locationSchema, nodesSchema, ringSchema } from './c
 import { keyInPath } from './key-path.ts';
 import { livenessOf, nodeFigures } from './node-figures.ts';
 import type { ClusterView } from './port.ts';
-import { Refused } from './problems.ts';
+import { NOT_READY, Refused } from './problems.ts';
 import { jsonReply, type Reply } from './reply.ts';
+
+type Role = z.infer<typeof locationSchema>['preferenceList'][number]['role'];
 
 /** `/v1/cluster` and below: what operators ask, as this coordinator sees it. */
 const LOCATE_PREFIX = '/v1/cluster/locate/';
@@ -65,11 +67,13 @@ export class Cluster {
     const ring = ringOf(view);
     const vnode = vnodeOf(position, ring.vnodes);
     const { owners, fallbacks } = view.preferences(vnode);
-    const preferenceList = [...owners, ...fallbacks].map((node, i) => ({
-      node,
-      role: i < owners.length ? ('primary' as const) : ('fallback' as const),
-      status: livenessOf(view, ring, node),
-    }));
+    const inRole = (role: Role, names: readonly string[]) =>
+      names.map((node) => ({ node, role, status: livenessOf(view, ring, node) }));
+    const preferenceList = [
+      ...inRole('primary', owners),
+      ...inRole('pending', pendingOf(ring, vnode)),
+      ...inRole('fallback', fallbacks),
+    ];
     return fresh({ vnode, position: positionHex(position), preferenceList } satisfies z.infer<
       typeof locationSchema
     >);
@@ -82,20 +86,20 @@ function ringJson(ring: Ring): z.infer<typeof ringSchema> {
     id,
     start: positionHex([id * width, 0, 0, 0]),
     owners: [...ring.owners(id)],
-    // Owners to be, while a vnode moves. This topology has no moves yet.
-    pending: [],
+    pending: pendingOf(ring, id),
   }));
   return { epoch: ring.topology.epoch, vnodes };
 }
 
-function ringOf(view: ClusterView): Ring {
+/** Owners to be. Later in a move the seconds are owners that were: still written, and on their way out. */
+function pendingOf(ring: Ring, vnode: number): string[] {
+  if (ring.topology.move?.phase !== 'filling') return [];
+  return ring.seconds(vnode).filter((name) => name !== undefined);
+}
+
+export function ringOf(view: ClusterView): Ring {
   if (view.ring !== undefined) return view.ring;
-  throw new Refused({
-    code: 'not_ready',
-    detail:
-      'This coordinator has not heard from any storage pod yet. Ask again shortly, or ask another coordinator.',
-    retryAfterMs: 1_000,
-  });
+  throw new Refused(NOT_READY);
 }
 
 const FRESH = { 'Cache-Control': 'no-store' };

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { HEADERS } from './openapi-operations.ts';
 import { type ProblemCode, PROBLEMS, statusOf } from './problems.ts';
 import { rulesOf } from './quorum-params.ts';
-import { ROUTES } from './routes.ts';
+import { ADMIN_ROUTES, type AnyRoute, ROUTES } from './routes.ts';
 
 /** What people are told (docs/http-api.md) is what programs get. */
 const PAGE = readFileSync(new URL('../../../docs/http-api.md', import.meta.url), 'utf8');
@@ -31,14 +31,17 @@ describe('docs/http-api.md', () => {
     expect(Object.fromEntries(rowsBelow('## Problems'))).toEqual(Object.fromEntries(there));
   });
 
-  it('lists every path there is with its methods, and no other', () => {
+  it.each<[string, readonly AnyRoute[]]>([
+    ['# The HTTP API', ROUTES],
+    ['## Membership changes', ADMIN_ROUTES],
+  ])('lists every path there is with its methods, and no other: %s', (heading, routes) => {
     const methods = new Map<string, string[]>();
-    for (const { path, method } of ROUTES) methods.set(path, [...(methods.get(path) ?? []), method]);
+    for (const { path, method } of routes) methods.set(path, [...(methods.get(path) ?? []), method]);
     const there = [...methods].map(([path, of]) => [
       path,
       (of.includes('GET') && !of.includes('HEAD') ? [...of, 'HEAD'] : of).join(', '),
     ]);
-    expect(Object.fromEntries(rowsBelow('# The HTTP API'))).toEqual(Object.fromEntries(there));
+    expect(Object.fromEntries(rowsBelow(heading))).toEqual(Object.fromEntries(there));
   });
 
   it('lists every query parameter there is, and no other', () => {

@@ -21,7 +21,7 @@ import { sipKey } from '@circlet/shared/hash/siphash.ts';
 import type { Echoed } from '@circlet/shared/protocol/echo.ts';
 import { PreferenceLists } from '@circlet/shared/ring/preference-list.ts';
 import { Ring, type Topology } from '@circlet/shared/ring/topology.ts';
-import type { Answer, Failure, Quorum } from '../core/client.ts';
+import type { ClientAnswer, Failure, Quorum } from '../core/client.ts';
 import { etagOf } from '../core/etag.ts';
 import type { CoordinatorPort, NodeStatus, Submission } from './port.ts';
 
@@ -47,7 +47,7 @@ export class MemoryPort implements CoordinatorPort {
   private readonly states = new Map<string, KeyState>();
   private counter = 0;
 
-  async submit(request: Submission): Promise<Answer> {
+  async submit(request: Submission): Promise<ClientAnswer> {
     this.submitted.push(request);
     await this.hold?.();
     const failure = this.failures.shift() ?? this.unmet(request);
@@ -81,7 +81,7 @@ export class MemoryPort implements CoordinatorPort {
     };
   }
 
-  private get(key: Uint8Array, atLeast: Context | undefined): Answer {
+  private get(key: Uint8Array, atLeast: Context | undefined): ClientAnswer {
     const state = this.stateOf(key);
     if (atLeast !== undefined && !isAtLeast(state, atLeast)) {
       return { kind: 'failed', failure: { code: 'stale_replicas' } };
@@ -89,7 +89,7 @@ export class MemoryPort implements CoordinatorPort {
     return { kind: 'read', reading: { state, context: contextOf(state, new Set()) } };
   }
 
-  private write({ key, write, context, condition, returnValue }: Write): Answer {
+  private write({ key, write, context, condition, returnValue }: Write): ClientAnswer {
     const state = this.stateOf(key);
     const read = contextOf(state, new Set());
     const etag =
@@ -137,7 +137,7 @@ function needed({ r, w, pr, pw }: Quorum, kind: Submission['kind']): number {
   return kind === 'get' ? Math.max(r, pr) : Math.max(w, pw);
 }
 
-function failed(failure: Failure): Answer {
+function failed(failure: Failure): ClientAnswer {
   return { kind: 'failed', failure };
 }
 
@@ -160,6 +160,7 @@ export const TOPOLOGY: Topology = {
     state: name === 'node-4' ? ('leaving' as const) : ('active' as const),
   })),
   owners: Array.from({ length: 8 }, (_, vnode) => [0, 1, 2, 3].filter((i) => i !== vnode % 4)),
+  move: undefined,
 };
 
 export class MemoryCluster {
@@ -196,6 +197,7 @@ export function pulse(parts: Partial<Echoed>): Echoed {
     hintsHeld: [],
     oldestHintAgeMs: 0,
     members: [],
+    filling: { left: 0, of: 0, bytes: 0 },
     ...parts,
   };
 }

@@ -3,7 +3,7 @@ import { unreachable } from '@circlet/shared/assert.ts';
 import type { Context } from '@circlet/shared/causality/context.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
 import { type Body, encodeBody } from '../core/body.ts';
-import type { Answer, Condition, Quorum, Reading } from '../core/client.ts';
+import type { ClientAnswer, Condition, Quorum, Reading } from '../core/client.ts';
 import { etagOf } from '../core/etag.ts';
 import type { CoordinatorPort, Submission } from './port.ts';
 import { type Problem, problemOf } from './problems.ts';
@@ -109,7 +109,7 @@ export class ObjectRequests {
   }
 
   /** A rejection is a bug in the pod, and by then the request may have been sent. */
-  private async submit(request: Submission): Promise<Answer> {
+  private async submit(request: Submission): Promise<ClientAnswer> {
     try {
       return await this.options.port.submit(request);
     } catch (error) {
@@ -130,7 +130,7 @@ export class ObjectRequests {
 
   private settled(
     key: FullKey,
-    answer: Exclude<Answer, { readonly kind: 'read' }>,
+    answer: Exclude<ClientAnswer, { readonly kind: 'read' }>,
     request: 'get' | 'write',
     method?: 'PUT' | 'DELETE',
   ): Result {

@@ -1,7 +1,8 @@
 import type { Echoed } from '@circlet/shared/protocol/echo.ts';
 import type { PreferenceList } from '@circlet/shared/ring/preference-list.ts';
-import type { Ring } from '@circlet/shared/ring/topology.ts';
-import type { Answer, ClientRequest } from '../core/client.ts';
+import type { Ring, TopologyDigest } from '@circlet/shared/ring/topology.ts';
+import type { Change, ChangeAnswer } from '../core/changes.ts';
+import type { ClientAnswer, ClientRequest } from '../core/client.ts';
 
 /**
  * What the HTTP layer needs of a coordinator. The pod implements it over the machine; tests implement it in memory.
@@ -9,7 +10,14 @@ import type { Answer, ClientRequest } from '../core/client.ts';
  */
 export interface CoordinatorPort {
   /** Always settles, at the latest with the request's own timeout; a rejection is a bug. */
-  submit(request: Submission): Promise<Answer>;
+  submit(request: Submission): Promise<ClientAnswer>;
+  readonly cluster: ClusterView;
+}
+
+/** What the admin listener needs of it. */
+export interface AdminPort {
+  /** Without a digest, what would come of the change; with the one that was told, the change itself. Always settles. */
+  change(change: Change, commits: TopologyDigest | undefined): Promise<ChangeAnswer>;
   readonly cluster: ClusterView;
 }
 

@@ -16,6 +16,7 @@ export const PROBLEMS = {
   method_not_allowed: { status: 405, title: 'The method is not allowed here' },
   request_timeout: { status: 408, title: 'The request took too long to arrive' },
   too_many_siblings: { status: 409, title: 'The key has too many concurrent values' },
+  change_refused: { status: 409, title: 'The cluster refuses this change of its members' },
   history_full: { status: 409, title: 'The key has been overwritten too often under Idempotency-Keys' },
   precondition_failed: { status: 412, title: 'The precondition does not hold' },
   value_too_large: { status: 413, title: 'The value or body is too large' },
@@ -71,6 +72,13 @@ export const NOTHING_STORED: Problem = {
   code: 'not_found',
   detail:
     'No value is stored under this key. A context beside this answer names its deletion: send it when the key is created again.',
+};
+
+export const NOT_READY: Problem = {
+  code: 'not_ready',
+  detail:
+    'This coordinator has not heard from any storage pod yet. Ask again shortly, or ask another coordinator.',
+  retryAfterMs: 1_000,
 };
 
 export const problemSchema = z

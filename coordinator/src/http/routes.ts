@@ -18,20 +18,33 @@ export const ROUTES = [
   { id: 'openapi', method: 'GET', path: '/openapi.json' },
 ] as const;
 
+/** Of the admin listener alone. */
+export const ADMIN_ROUTES = [
+  { id: 'move', method: 'GET', path: '/v1/changes' },
+  { id: 'plan', method: 'POST', path: '/v1/changes' },
+  { id: 'cancel', method: 'DELETE', path: '/v1/changes' },
+  { id: 'commit', method: 'POST', path: '/v1/changes/{digest}' },
+] as const;
+
+export interface AnyRoute<Id extends string = string> {
+  readonly id: Id;
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE' | 'POST';
+  readonly path: string;
+}
+
 export type Route = (typeof ROUTES)[number];
 export type RouteId = Route['id'];
 
 /** As Hono matches it. What stands in braces is taken from the raw path by the handler, so all of it is one wildcard. */
-export function patternOf({ path }: Route): string {
+export function patternOf({ path }: AnyRoute): string {
   const brace = path.indexOf('{');
   return brace < 0 ? path : `${path.slice(0, brace)}*`;
 }
 
 /** For a 405: what can be done with a path, if it is one of ours. */
-export function methodsOf(path: string, routes: readonly Route[]): readonly string[] {
-  const methods: string[] = routes
-    .filter((route) => covers(patternOf(route), path))
-    .map(({ method }) => method);
+export function methodsOf(path: string, routes: readonly AnyRoute[]): readonly string[] {
+  const covering = routes.filter((route) => covers(patternOf(route), path));
+  const methods: string[] = [...new Set(covering.map(({ method }) => method))];
   return methods.includes('GET') && !methods.includes('HEAD') ? [...methods, 'HEAD'] : methods;
 }
 

@@ -5,7 +5,7 @@ import { getRequestListener, RequestError } from '@hono/node-server';
 import { assert } from '@circlet/shared/assert.ts';
 import type { Notice } from '@circlet/shared/machine.ts';
 import { TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
-import type { App } from './app.ts';
+import type { App } from './mount.ts';
 import { freshTraceId } from './problem-reporter.ts';
 import { problemOf, problemReply, type ProblemWithHeaders } from './problems.ts';
 import { type HeaderFields, type Reply, toResponse } from './reply.ts';

@@ -1,8 +1,8 @@
 import type { ProblemWithHeaders } from './problems.ts';
-import { methodsOf, type Route, ROUTES } from './routes.ts';
+import { type AnyRoute, methodsOf, ROUTES } from './routes.ts';
 
 /** What a request is told that no route takes: another method would do, or there is nothing. */
-export function unrouted(path: string, routes: readonly Route[] = ROUTES): ProblemWithHeaders {
+export function unrouted(path: string, routes: readonly AnyRoute[] = ROUTES): ProblemWithHeaders {
   const methods = methodsOf(path, routes);
   if (methods.length > 0) {
     const allow = methods.join(', ');
@@ -12,7 +12,7 @@ export function unrouted(path: string, routes: readonly Route[] = ROUTES): Probl
     };
   }
   const detail = path.startsWith('/')
-    ? 'There is nothing at this path. GET /openapi.json lists what there is.'
+    ? 'There is nothing at this path. GET /openapi.json of the public port lists what there is.'
     : 'This server is no proxy: ask for a path, not for a URL.';
   return { problem: { code: 'not_found', detail }, headers: {} };
 }

@@ -1,5 +1,6 @@
 import { nodeName } from '../causality/dot.ts';
 import { ascii, bool, type Infer, list, struct, varint, word } from '../codec/schema.ts';
+import { filling } from './change.ts';
 import { NODES_MAX } from './limits.ts';
 
 /**
@@ -31,6 +32,7 @@ export const echoed = struct({
   /** 0 when no hint is held. */
   oldestHintAgeMs: varint,
   members: list(struct({ name: nodeName, status: liveness, incarnation: varint }), NODES_MAX),
+  filling,
 });
 
 export type Echo = Infer<typeof echo>;

@@ -29,7 +29,7 @@ const round: Schema<number> = {
   layout: `varint<=${ROUND_MAX}`,
 };
 
-/** The largest topology has 75 KB: 256 members, and 4096 vnodes of seven owners each. */
+/** The largest topology has 110 KB: 255 members, and 4096 vnodes of seven owners and seven seconds each. */
 export const DOCUMENT_BYTES_MAX = 128 * 1024;
 
 /** The choice that follows this topology. */

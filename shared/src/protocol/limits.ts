@@ -42,7 +42,7 @@ export const CLOSED_MAX = 16_384;
 /** How many more a delete may close: a value that can be neither replaced nor deleted would be there for good. */
 export const CLOSED_RESERVE = 1_024;
 
-export const NODES_MAX = 256;
+export const NODES_MAX = 255;
 export const REPLICAS_MAX = 7;
 
 export const BATCH_OPERATIONS_MAX = 256;

@@ -8,6 +8,7 @@ import {
   epochPromise,
   epochRefused,
 } from './epoch.ts';
+import { candidate, changeAsk, changeTold, moved } from './change.ts';
 import { foundingCall, foundingAnswer, topologyAsk, topologyTold } from './cluster.ts';
 import { echo, echoed } from './echo.ts';
 import { hintAck, hintOffer, hintPage, hintPull } from './hint.ts';
@@ -52,6 +53,10 @@ const schemas = {
   replace: [30, replace],
   refillAsk: [31, refillAsk],
   refillTold: [32, refillTold],
+  candidate: [33, candidate],
+  changeAsk: [34, changeAsk],
+  changeTold: [35, changeTold],
+  moved: [36, moved],
 } as const satisfies Record<string, readonly [number, Schema<unknown>]>;
 
 type Schemas = typeof schemas;

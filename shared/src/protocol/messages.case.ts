@@ -150,6 +150,7 @@ export function kindsOf(of: Ingredients): Kinds {
       hintsHeld: fc.array(fc.record({ target: of.name, keys: of.number }), { maxLength: 4 }),
       oldestHintAgeMs: of.number,
       members,
+      filling: fc.record({ left: of.number, of: of.number, bytes: of.number }),
     }),
     swim: fc.record({
       kind: fc.constant('swim'),
@@ -232,6 +233,29 @@ export function kindsOf(of: Ingredients): Kinds {
       reached: of.number,
       entries,
     }),
+    candidate: fc.record({
+      kind: fc.constant('candidate'),
+      disk: fc.stringMatching(/^[0-9a-f]{32}$/),
+      zone: fc.constantFrom('z', 'zone-1'),
+      weight: fc.nat({ max: 255 }),
+    }),
+    changeAsk: fc.record({
+      kind: fc.constant('changeAsk'),
+      id,
+      verb: fc.constantFrom('join', 'leave', 'replace', 'weight', 'cancel'),
+      names: fc.array(of.name, { maxLength: 3 }),
+      weight: fc.nat({ max: 255 }),
+      commits: fc.option(digest, { nil: undefined }),
+    }),
+    changeTold: fc.record({
+      kind: fc.constant('changeTold'),
+      id,
+      status: fc.constantFrom('planned', 'proposed', 'chosen', 'refused'),
+      digest,
+      document: of.document,
+      reason: fc.constantFrom('', 'n9 is not a member'),
+    }),
+    moved: fc.record({ kind: fc.constant('moved'), isDone: fc.boolean() }),
   };
 }
 

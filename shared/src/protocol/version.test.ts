@@ -10,7 +10,7 @@ import type { Infer, Schema } from '../codec/schema.ts';
 import { latin1, toHex, Writer } from '../codec/bytes.ts';
 import { sipKey } from '../hash/siphash.ts';
 import { configDigest, presence, rosterDigest, rosterSchema, sealed } from '../ring/founding.ts';
-import { encodeTopology, Ring, type Topology, topologyLayout } from '../ring/topology.ts';
+import { encodeTopology, NOBODY, Ring, type Topology, topologyLayout } from '../ring/topology.ts';
 import { FrameBuilder, frameLayout } from './frame.ts';
 import { wireLayout } from './message.ts';
 import { listenSubjects, subjectOf } from './subjects.ts';
@@ -99,6 +99,21 @@ const TOPOLOGY: Topology = {
     [2, 0],
     [0, 2],
   ],
+  move: undefined,
+};
+const MOVING: Topology = {
+  ...TOPOLOGY,
+  move: {
+    phase: 'switching',
+    since: 299,
+    seconds: [
+      [2, NOBODY],
+      [NOBODY, NOBODY],
+      [NOBODY, 1],
+      [NOBODY, NOBODY],
+    ],
+    weights: [0, 2, 3],
+  },
 };
 
 /** What the layouts only name: how it looks in bytes, and what is computed from it on both sides. */
@@ -125,6 +140,7 @@ function samples(): readonly string[] {
     toHex(digestOf(KEY, STATE)),
     encoded(contextSchema, context),
     toHex(encodeTopology(TOPOLOGY)),
+    toHex(encodeTopology(MOVING)),
     encoded(rosterSchema, DISKS),
     encoded(presence, said),
     toHex(builder.finish()),
@@ -143,13 +159,13 @@ describe('the wire protocol', () => {
       topologyLayout,
     ];
     expect(sha256(...layouts), WHAT_TO_DO).toBe(
-      '9c34d18c1d15f72b16a69a7b94650d397f533295139259649f58b6f7bfccfe50',
+      'f504f2a925db8181bfee4f3d1728f6b4971ad2be80a83e164e2eac1c7bea6629',
     );
   });
 
   it('has the bytes that belong to its version', () => {
     expect(sha256(String(PROTOCOL_VERSION), ...samples()), WHAT_TO_DO).toBe(
-      '857bf6ac6dabed72d9f7522de4a83c0c1510bf077acd24e48a18f514d60b47df',
+      '7db37eaf0ccecc2aa177d604a49ded39e4cab13c9515c5129536b6ecb93f5375',
     );
   });
 
@@ -163,7 +179,7 @@ describe('the wire protocol', () => {
 
   it('has its version in the first byte of every frame, which it fits', () => {
     expect(PROTOCOL_VERSION).toBeLessThan(256);
-    expect(samples()[6]?.slice(0, 2)).toBe(PROTOCOL_VERSION.toString(16).padStart(2, '0'));
+    expect(samples()[7]?.slice(0, 2)).toBe(PROTOCOL_VERSION.toString(16).padStart(2, '0'));
   });
 
   it('names every field, so that a change of meaning can be seen too', () => {
@@ -223,6 +239,10 @@ describe('message tags', () => {
       '30 replace',
       '31 refillAsk',
       '32 refillTold',
+      '33 candidate',
+      '34 changeAsk',
+      '35 changeTold',
+      '36 moved',
     ]);
   });
 });

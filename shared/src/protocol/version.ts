@@ -5,5 +5,6 @@
  * 1  first protocol: replica (lead, merge, read, echo), hint, membership, founding, topology
  * 2  anti-entropy (tree*, rows*), the choice of an epoch (epoch*), refilling members (replace, refill*). Pods of version 1
  *    refuse every frame of version 2: a cluster of it is stopped and started anew
+ * 3  members that come and go (move in the topology, candidate, change*, moved). Pods of version 2 refuse every frame of it
  */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;

@@ -85,6 +85,7 @@ export function found(config: FoundingConfig, roster: Roster): Topology {
       state: 'active' as const,
     })),
     owners: placement.map((owners) => owners.map((name) => names.indexOf(name))),
+    move: undefined,
   };
 }
 

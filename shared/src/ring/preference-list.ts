@@ -7,7 +7,10 @@ import type { Ring } from './topology.ts';
  * falls on all others and not on one neighbour, and so that every coordinator picks the same stand-ins.
  */
 export interface PreferenceList {
+  /** Those who are read, in slot order. */
   readonly owners: readonly string[];
+  /** By slot, whoever takes its writes too while it moves; empty when nothing does. */
+  readonly seconds: readonly (string | undefined)[];
   readonly fallbacks: readonly string[];
 }
 
@@ -29,13 +32,22 @@ export class PreferenceLists {
   }
 
   private build(vnode: number): PreferenceList {
-    const owners = this.ring.owners(vnode);
-    const fallbacks = this.ring.topology.members
-      .map((member) => member.name)
-      .filter((name) => !owners.includes(name))
-      .map((name) => ({ name, rank: md5(asciiBytes(`${vnode}/${name}`)) }))
-      .toSorted((a, b) => a.rank[0] - b.rank[0] || a.rank[1] - b.rank[1]);
-    return { owners, fallbacks: fallbacks.map(({ name }) => name) };
+    const { ring } = this;
+    const keepers = ring.keepers(vnode);
+    const fallbacks = ring.topology.members
+      .filter(({ name }) => !keepers.includes(name))
+      .map(({ name, state }) => ({
+        name,
+        goes: Number(state === 'leaving'),
+        rank: md5(asciiBytes(`${vnode}/${name}`)),
+      }))
+      // Whoever is about to go is given no more hints than it must be.
+      .toSorted((a, b) => a.goes - b.goes || a.rank[0] - b.rank[0] || a.rank[1] - b.rank[1]);
+    return {
+      owners: ring.owners(vnode),
+      seconds: ring.seconds(vnode),
+      fallbacks: fallbacks.map(({ name }) => name),
+    };
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Message, MessageOf } from '@circlet/shared/protocol/message.ts';
 import { checkFullKey } from '@circlet/shared/ring/key.ts';
 import { notice, toPeer, type Turn } from './effects.ts';
-import type { HintLedger } from './hint-ledger.ts';
+import { type HintLedger, NO_KEY } from './hint-ledger.ts';
 import { HintPulls } from './hint-pull.ts';
 import type { Replicas } from './replicas.ts';
 import type { Store } from './store.ts';
@@ -49,6 +49,16 @@ export class HintExchange {
     const lost = this.hints.observe();
     if (lost > 0) turn.effects.push(notice('alarm', 'hint_lost', { hints: lost }));
     for (const { target } of this.hints.owed()) if (isAlive(target)) this.offer(turn, target);
+  }
+
+  /** What this node held for a slot that it has come to own itself: into its own row, some each second. */
+  settleOwn(turn: Turn, name: string): void {
+    if (this.hints === undefined || this.store.readOnly || this.hints.owedToNode(name) === 0) return;
+    for (const { entries } of this.hints.page(name, NO_KEY)) {
+      const taken = this.replicas.takeStates(turn, name, entries) ?? [];
+      for (const { entry } of taken)
+        if (entry.part === entry.parts - 1) this.hints.discharge(name, entry.key, entry.digest);
+    }
   }
 
   offer(turn: Turn, target: string): void {

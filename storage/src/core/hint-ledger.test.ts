@@ -6,6 +6,8 @@ import { decodeState, encodeState } from '@circlet/shared/causality/state-codec.
 import type { HintPage } from '@circlet/shared/protocol/hint.ts';
 import { STATE_PART_BYTES_MAX } from '@circlet/shared/protocol/limits.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
+import { begun, finished, switched } from '@circlet/shared/ring/change.ts';
+import { Ring, type Topology } from '@circlet/shared/ring/topology.ts';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { inside } from '../sqlite/inside.case.ts';
@@ -13,8 +15,8 @@ import { SqliteStore } from '../sqlite/sqlite-store.ts';
 import { readsOf } from './anti-entropy/rows.case.ts';
 import { HintLedger, locate } from './hint-ledger.ts';
 import { MemoryStore } from './memory-store.ts';
-import { type Copy, copyOf, joined, leadOf, Replica } from './one-key.case.ts';
-import { keyOf, keysOwnedBy, ownersOf, ringOf } from './ring.case.ts';
+import { type Copy, copyOf, DIGEST_KEY, joined, leadOf, Replica } from './one-key.case.ts';
+import { diskOf, keyOf, keysOwnedBy, ownersOf, ringOf } from './ring.case.ts';
 import { decodeRow, type Row, stateOf } from './row.ts';
 import { turn } from './store.case.ts';
 import type { Store } from './store.ts';
@@ -285,6 +287,61 @@ const age = (holder: Holder, key: FullKey, hintedAtMs: number) => {
   turn(holder.store, () => holder.ledger.put(locate(key), row, { ...row, hintedAtMs }));
   return row;
 };
+
+describe('a hint for a slot that moves (rule 10)', () => {
+  /** Everything that a has goes to g. */
+  const filling = begun(RING.topology, {
+    kind: 'replace',
+    name: 'a',
+    by: { name: 'g', disk: diskOf('g'), zone: 'z', weight: 1 },
+    isDead: false,
+  });
+  const ringIn = (topology: Topology) => new Ring(topology, DIGEST_KEY);
+  const [key = NO_KEY] = keysOwnedBy(RING, ['a'], 1);
+  const slot = 1 << ownersOf(RING, key).indexOf('a');
+  const owedTo = ({ ledger }: Holder) => ['a', 'g'].map((name) => ledger.owedToNode(name));
+
+  it('is owed to both nodes of a slot that moves, and goes when both cover it', () => {
+    const holder = new Holder(undefined, ringIn(filling));
+    const { digest } = holder.take(key, slot);
+    expect(owedTo(holder)).toEqual([1, 1]);
+    holder.discharge('a', key, digest);
+    expect(owedTo(holder)).toEqual([0, 1]);
+    expect([holder.sent('a'), holder.sent('g')]).toEqual([[], [key]]);
+    // Also in the next life of its holder.
+    holder.restart(ringIn(filling));
+    expect(owedTo(holder)).toEqual([0, 1]);
+    holder.discharge('g', key, digest);
+    expect([...owedTo(holder), holder.ledger.held]).toEqual([0, 0, 0]);
+  });
+
+  it('is owed to both anew when another write is merged into it', () => {
+    const holder = new Holder(undefined, ringIn(filling));
+    holder.discharge('a', key, holder.take(key, slot).digest);
+    holder.take(key, slot);
+    expect(owedTo(holder)).toEqual([1, 1]);
+  });
+
+  it('that was taken before it moved is owed to the new one too, and not to the old one when that is gone', () => {
+    const holder = new Holder();
+    const { digest } = holder.take(key, slot);
+    holder.restart(ringIn(filling));
+    expect(owedTo(holder)).toEqual([1, 1]);
+    holder.discharge('g', key, digest);
+    holder.restart(ringIn(finished(switched(filling))));
+    expect([...owedTo(holder), holder.ledger.held]).toEqual([0, 0, 1]);
+    turn(holder.store, () => holder.ledger.observe());
+    expect(holder.ledger.held).toBe(0);
+  });
+
+  it('is owed to the disk of a name, and again when that has another', () => {
+    const holder = new Holder(undefined, ringIn(filling));
+    holder.discharge('g', key, holder.take(key, slot).digest);
+    const members = filling.members.map((of) => (of.name === 'g' ? { ...of, disk: 'f'.repeat(32) } : of));
+    holder.restart(ringIn({ ...filling, epoch: filling.epoch + 1, members }));
+    expect(owedTo(holder)).toEqual([1, 1]);
+  });
+});
 
 describe('the age of the oldest hint', () => {
   it('is known at once, renewed after a pass over all rows, and undefined when none is held', () => {

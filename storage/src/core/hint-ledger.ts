@@ -11,7 +11,7 @@ import type { Locator, Store } from './store.ts';
 /**
  * The hints this node holds: one state per key with the set of slots it is still owed to (protocol.md, rule 5). A hint
  * belongs to a slot of its vnode, not to a node, so it follows the slot when owners change (rule 6). It goes only when
- * every owner proved that it covers exactly the state held.
+ * every owner proved that it covers exactly the state held; of a slot that moves, both its nodes (rule 10).
  */
 export class HintLedger {
   private readonly store: Store;
@@ -45,6 +45,14 @@ export class HintLedger {
     return this.owedTo.get(target) ?? 0;
   }
 
+  /** Whether anything is owed to owners-to-be. */
+  get owesSeconds(): boolean {
+    const { members, move } = this.ring.topology;
+    if (move?.phase !== 'filling') return false;
+    const coming = new Set(move.seconds.flat());
+    return members.some(({ name }, i) => coming.has(i) && this.owedToNode(name) > 0);
+  }
+
   get held(): number {
     return this.store.count('hints');
   }
@@ -56,8 +64,8 @@ export class HintLedger {
       this.recount();
       return;
     }
-    this.count(at.key, before?.owed ?? 0, -1);
-    this.count(at.key, row.owed, 1);
+    if (before !== undefined) this.count(at.key, before, -1);
+    this.count(at.key, row, 1);
     this.observeAge(row.hintedAtMs);
   }
 
@@ -94,25 +102,27 @@ export class HintLedger {
     if (found.kind !== 'found') return;
     const row = decodeRow(found.value);
     if (row.digest !== digest) return;
-    const owed = row.owed & ~this.slotsOf(key, target);
-    if (owed === row.owed) return;
-    this.count(key, row.owed, -1);
-    this.count(key, owed, 1);
-    if (owed === 0) this.store.delete('hints', at);
-    else this.store.put('hints', at, encodeRow({ ...row, owed }));
+    const disk = this.ring.member(target)?.disk;
+    if (disk === undefined || !this.isOwedTo(key, row, target)) return;
+    const next = this.withoutCovered(key, { ...row, covered: [...row.covered, disk] });
+    this.count(key, row, -1);
+    this.count(key, next, 1);
+    if (next.owed === 0) this.store.delete('hints', at);
+    else this.store.put('hints', at, encodeRow(next));
     if (this.held === 0) this.oldestAtMs = undefined;
   }
 
   /**
    * Looks at some hundreds of rows a call; a whole pass over the table renews the age of the oldest, and finds what went bad
-   * meanwhile: that is owed to nobody any more who could be told. How many were found so.
+   * meanwhile: that is owed to nobody any more who could be told. How many were found so. What is owed to nobody because those
+   * who did not cover it are no nodes of its slot since a move, goes.
    */
   observe(): number {
     const limits = { entries: OBSERVED_STEP, bytes: OBSERVED_BYTES };
     const { entries, isAll } = this.store.scanWithin('hints', this.cursor, limits);
     for (const entry of entries) {
-      if (entry.kind === 'found') this.seenMs = Math.min(this.seenMs, decodeRow(entry.value).hintedAtMs);
-      else this.seenCorrupt++;
+      if (entry.kind === 'corrupt') this.seenCorrupt++;
+      else this.look(entry.at, decodeRow(entry.value));
     }
     this.cursor = entries.at(-1)?.at;
     if (!isAll) return 0;
@@ -125,6 +135,11 @@ export class HintLedger {
     return Math.max(0, lost);
   }
 
+  private look(at: Locator, row: Row): void {
+    if (this.isCovered(at.key, row) && !this.store.readOnly) this.store.delete('hints', at);
+    else this.seenMs = Math.min(this.seenMs, row.hintedAtMs);
+  }
+
   private recount(): void {
     this.owedTo.clear();
     this.corrupt = 0;
@@ -135,9 +150,9 @@ export class HintLedger {
           this.corrupt++;
           continue;
         }
-        const { owed, hintedAtMs } = decodeRow(entry.value);
-        this.count(entry.at.key, owed, 1);
-        this.observeAge(hintedAtMs);
+        const row = decodeRow(entry.value);
+        this.count(entry.at.key, row, 1);
+        this.observeAge(row.hintedAtMs);
       }
       const last = entries.at(-1);
       if (last === undefined) break;
@@ -150,19 +165,38 @@ export class HintLedger {
   }
 
   private isOwedTo(key: FullKey, row: Row, target: string): boolean {
-    return (row.owed & this.slotsOf(key, target)) !== 0;
+    return this.targetsOf(key, row).includes(target);
   }
 
-  private slotsOf(key: FullKey, target: string): number {
-    const slot = this.ring.slotOf(this.vnode(key), target);
-    return slot < 0 ? 0 : 1 << slot;
+  private isCovered(key: FullKey, row: Row): boolean {
+    return this.targetsOf(key, row).length === 0;
   }
 
-  private count(key: FullKey, owed: number, by: number): void {
-    if (owed === 0) return;
-    this.ring.owners(this.vnode(key)).forEach((name, slot) => {
-      if ((owed & (1 << slot)) !== 0) this.owedTo.set(name, (this.owedTo.get(name) ?? 0) + by);
-    });
+  /** Nodes of the slots that are owed it which do not cover it. */
+  private targetsOf(key: FullKey, { owed, covered }: Row): readonly string[] {
+    const { ring } = this;
+    const vnode = this.vnode(key);
+    const isOwed = (name: string | undefined, slot: number): name is string =>
+      name !== undefined && (owed & (1 << slot)) !== 0 && !covered.includes(ring.member(name)?.disk ?? '');
+    const owners = ring.owners(vnode).filter(isOwed);
+    return ring.isMoving ? [...owners, ...ring.seconds(vnode).filter(isOwed)] : owners;
+  }
+
+  /** Owed to those slots only of which some node does not cover it; the disks of the others say nothing any more. */
+  private withoutCovered(key: FullKey, row: Row): Row {
+    const { ring } = this;
+    const vnode = this.vnode(key);
+    const left = this.targetsOf(key, row).reduce((slots, name) => slots | (1 << ring.slotOf(vnode, name)), 0);
+    const isOfLeft = (name: string) => (left & (1 << ring.slotOf(vnode, name))) !== 0;
+    const disks = ring
+      .keepers(vnode)
+      .filter(isOfLeft)
+      .map((name) => ring.member(name)?.disk);
+    return { ...row, owed: left, covered: row.covered.filter((disk) => disks.includes(disk)) };
+  }
+
+  private count(key: FullKey, row: Row, by: number): void {
+    for (const name of this.targetsOf(key, row)) this.owedTo.set(name, (this.owedTo.get(name) ?? 0) + by);
   }
 
   private vnode(key: FullKey): number {

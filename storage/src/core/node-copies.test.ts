@@ -47,6 +47,7 @@ class HostedPod {
           seed: 7,
           founding: undefined,
           hintKeysMax: 1,
+          joins: { zone: 'default', weight: 1 },
           repair: undefined,
           version: '1',
         }),

@@ -80,6 +80,7 @@ describe('a pod that starts', () => {
       hintsHeld: [],
       oldestHintAgeMs: 0,
       members: [],
+      filling: { left: 0, of: 0, bytes: 0 },
     };
     const { epoch, topology } = a;
     net.tell(a, { name: 'b', epoch, topology }, echoed);
@@ -154,6 +155,7 @@ describe('an echo', () => {
         keys: 0,
         hintsHeld: [],
         members: [],
+        filling: { left: 0, of: 0, bytes: 0 },
       },
     ]);
     const other = readyNet(TOPOLOGY);

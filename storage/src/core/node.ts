@@ -56,6 +56,8 @@ export interface NodeOptions extends ReplicasOptions, AntiEntropyOptions {
   /** The configured initial members; undefined for a pod that can only join. */
   readonly founding: FoundingConfig | undefined;
   readonly version: string;
+  /** Where this pod stands and how much it is to have, when it is to join. */
+  readonly joins: { readonly zone: string; readonly weight: number };
 }
 
 const FOUNDING_RETRY_MS = 200;
@@ -229,10 +231,10 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
       notice('info', 'topology_adopted', { epoch: topology.epoch, members: topology.members.length }),
     );
     if (!this.isMember) {
-      const known = ring.member(name) !== undefined;
-      this.effects.push(
-        notice('alarm', known ? 'disk_not_in_topology' : 'not_a_member', { epoch: topology.epoch }),
-      );
+      // Another disk has our name; or we wait until somebody has us join, or have left.
+      const isKnown = ring.member(name) !== undefined;
+      const event = isKnown ? 'disk_not_in_topology' : 'not_a_member';
+      this.effects.push(notice(isKnown ? 'alarm' : 'warn', event, { epoch: topology.epoch }));
     }
     // Another disk under our name is not us: whoever had it must be seen to be gone.
     const names = topology.members.map((member) => member.name).filter((of) => of !== name || this.isMember);
@@ -285,11 +287,12 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
         break;
       case 'hints':
         if (this.readiness.ready) {
+          this.exchange.settleOwn(this, this.options.name);
           const isAlive = (name: string) => this.swim.status(name) === 'alive';
           this.exchange.offerAll(this, isAlive);
           this.antiEntropy.tick(this, isAlive);
         }
-        if (!this.conflicted) this.follow(this.succession.tick(this, (name) => this.swim.status(name)));
+        if (!this.conflicted) this.followSuccession();
         this.effects.push(after(HINT_OFFER_MS, { kind: 'hints' }));
         break;
       case 'refill':
@@ -300,6 +303,14 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
         break;
     }
   }
+
+  private followSuccession(): void {
+    const { hints } = this;
+    const held = { held: hints?.held ?? 0, owesSeconds: hints?.owesSeconds ?? false };
+    this.follow(this.succession.tick(this, held, this.status));
+  }
+
+  private readonly status = (name: string) => this.swim.status(name);
 
   private gossip(effects: readonly SwimEffect[]): void {
     for (const effect of effects) {
@@ -339,6 +350,12 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
     if (message.kind === 'topologyTold' && from.role === 'coordinator') {
       this.changes++;
       this.decoding(from, message.kind, () => this.toldTopology(from, message.document));
+      return;
+    }
+    if (message.kind === 'changeAsk' && from.role === 'coordinator') {
+      this.changes++;
+      if (this.sameEpoch(from) && !this.conflicted)
+        this.follow(this.succession.asked(this, from, message, this.status));
       return;
     }
     // Everything else is between storage pods.
@@ -398,8 +415,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
         return;
       this.exchange.receive(this, from.name, message);
     } else if (isSuccessionMessage(message)) {
-      const status = (name: string) => this.swim.status(name);
-      if (!this.conflicted) this.follow(this.succession.receive(this, from.name, message, status));
+      if (!this.conflicted) this.follow(this.succession.receive(this, from.name, message, this.status));
     } else if (isAntiEntropyMessage(message)) {
       // What a disk outside the topology has is not what its owner has, nor does it count as told.
       if (this.isMember && this.ring?.member(from.name) !== undefined)
@@ -506,6 +522,7 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
         hintsHeld: owed,
         oldestHintAgeMs: oldest === undefined ? 0 : Math.max(1, Math.floor(this.now.wallMs - oldest)),
         members: this.swim.members(),
+        filling: this.succession.progress,
       }),
     );
   }

@@ -49,6 +49,7 @@ export class Pod {
       seed: options.seed ?? 7,
       founding: options.founding,
       hintKeysMax: options.hintKeysMax ?? 1000,
+      joins: { zone: 'default', weight: 1 },
       repair: options.repair,
       version: '1.2.3',
     });

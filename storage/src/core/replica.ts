@@ -237,7 +237,17 @@ function sameRow(a: Row, b: Row): boolean {
 }
 
 /** A hint owes its state to every slot it was taken for; its age is that of the oldest write in it. */
-function owing(row: Row | undefined, { owed, wallMs }: Hinting): Pick<Row, 'owed' | 'hintedAtMs'> {
-  if (owed === 0) return { owed: 0, hintedAtMs: 0 };
-  return { owed: (row?.owed ?? 0) | owed, hintedAtMs: row?.hintedAtMs || Math.max(0, Math.floor(wallMs)) };
+function owing(
+  row: Row | undefined,
+  { owed, wallMs }: Hinting,
+): Pick<Row, 'owed' | 'covered' | 'hintedAtMs'> {
+  if (owed === 0) return OWES_NOTHING;
+  return {
+    owed: (row?.owed ?? 0) | owed,
+    // Nobody is known to cover what it has become.
+    covered: [],
+    hintedAtMs: row?.hintedAtMs || Math.max(0, Math.floor(wallMs)),
+  };
 }
+
+const OWES_NOTHING = { owed: 0, covered: [], hintedAtMs: 0 };

@@ -85,7 +85,10 @@ export class Replicas {
   }
 
   private read(turn: Turn, from: FrameHeader, message: MessageOf<'read'>, owedBy: readonly string[]): void {
-    const { at, isOwner } = this.place(message.key);
+    const { at, isOwner: isKeeper, isRead } = this.place(message.key);
+    // What it took as a fallback, before it came to keep the key, it holds until the owners have it.
+    const isHolder = !isRead && this.store.get('hints', at).kind === 'found';
+    const isOwner = isKeeper && !isHolder;
     const answer = {
       kind: 'found' as const,
       id: message.id,
@@ -101,8 +104,9 @@ export class Replicas {
     const reply = (fields: Partial<MessageOf<'found'>>) =>
       turn.effects.push(send(addressOf(from), { ...answer, ...fields }));
     const row = this.before(this.store.get(isOwner ? 'rows' : 'hints', at));
-    // What was lost with the disk may be on its way here still: nothing that is here, or is not, can be vouched for.
-    const isUnsure = isOwner && this.isRefilling;
+    // What was lost with the disk, or an owner-to-be has not got yet, may be on its way here still: nothing that is here, or
+    // is not, can be vouched for.
+    const isUnsure = isOwner && !isRead;
     if (row === undefined) {
       reply(isOwner ? { what: isUnsure ? 'suspect' : 'absent' } : { as: 'stranger' });
       return;
@@ -249,6 +253,16 @@ export class Replicas {
     return since?.monoMs;
   }
 
+  /** Rows that this node keeps no more. */
+  drop(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      this.mutations++;
+      this.store.delete('rows', entry.at);
+      if (entry.kind === 'found') this.rows?.changed(entry.at, decodeRow(entry.value), undefined);
+      else this.rows?.replaced(entry.at);
+    }
+  }
+
   /** Undefined for an entry that is not what it should be: it stays where it is, and the others are taken. */
   private readEntry(turn: Turn, from: string, entry: StatePartSent) {
     try {
@@ -276,7 +290,7 @@ export class Replicas {
   ): RefusalReason | undefined {
     if (isOwner) return undefined;
     if (owedSlots === 0 || (owedSlots & ~this.allSlots) !== 0) return 'not_owner';
-    const full = (this.hints?.held ?? 0) >= this.options.hintKeysMax;
+    const full = (this.hints?.held ?? 0) >= this.options.hintKeysMax || this.isAboutToLeave;
     return full && before === undefined ? 'busy' : undefined;
   }
 
@@ -285,9 +299,15 @@ export class Replicas {
     return before === 'corrupt' ? this.allSlots : owedSlots;
   }
 
+  /** It has said, or is about to, that it holds no hints, and goes with the next topology (rule 6). */
+  private get isAboutToLeave(): boolean {
+    const { ring } = this;
+    return ring?.topology.move?.phase === 'switching' && ring.member(this.options.name)?.state === 'leaving';
+  }
+
   /** One bit for each owner that every vnode has. */
   private get allSlots(): number {
-    return 2 ** (this.ring?.owners(0).length ?? 0) - 1;
+    return 2 ** (this.ring?.slots ?? 0) - 1;
   }
 
   /** A twin attempt that found its write held here still stands in for its slots. */
@@ -336,11 +356,15 @@ export class Replicas {
     return this.ring?.member(this.options.name)?.state === 'refilling';
   }
 
-  private place(key: FullKey): { readonly at: Locator; readonly isOwner: boolean } {
-    assert(this.ring !== undefined, 'a ready node has a ring');
+  /** `isOwner`: it keeps a row of the key, be it read or not; `isRead`: others may go by what it has. */
+  private place(key: FullKey): { readonly at: Locator; readonly isOwner: boolean; readonly isRead: boolean } {
+    const { ring } = this;
+    const { name } = this.options;
+    assert(ring !== undefined, 'a ready node has a ring');
     const position = positionOf(key);
-    const isOwner = this.ring.slotOf(vnodeOf(position, this.ring.vnodes), this.options.name) >= 0;
-    return { at: { prefix: prefixOf(position), key }, isOwner };
+    const vnode = vnodeOf(position, ring.vnodes);
+    const isRead = ring.isOwner(vnode, name) && !this.isRefilling;
+    return { at: { prefix: prefixOf(position), key }, isOwner: ring.slotOf(vnode, name) >= 0, isRead };
   }
 
   private minter({ now }: Turn): Minter {

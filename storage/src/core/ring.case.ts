@@ -17,6 +17,7 @@ export function topologyOf(names: readonly string[], epoch = 1): Topology {
     owners: placement.map((owners) =>
       owners.map((name) => members.findIndex((member) => member.name === name)),
     ),
+    move: undefined,
   };
 }
 

@@ -2,13 +2,16 @@ import { actorId, type Actor, bootId } from '@circlet/shared/causality/dot.ts';
 import type { KeyState, Sibling, WriteId, WriteIds } from '@circlet/shared/causality/key-state.ts';
 import { decodeState, encodeWithDigest } from '@circlet/shared/causality/state-codec.ts';
 import { DecodeError, latin1, Reader, Writer } from '@circlet/shared/codec/bytes.ts';
+import { list } from '@circlet/shared/codec/schema.ts';
 import type { SipKey } from '@circlet/shared/hash/siphash.ts';
+import { REPLICAS_MAX } from '@circlet/shared/protocol/limits.ts';
+import { diskId } from '@circlet/shared/ring/topology.ts';
 
 /**
  * A replica's row: the key state, which converges and is hashed, behind what is this replica's own business and is
  * neither. The digest is kept beside the state so that a read needs to decode nothing.
  *
- *     version  suspect since?  owed slots  hinted at  own actor, last counter  sole mask  digest  |  state
+ *     version  suspect since?  owed slots  covered by  hinted at  own actor, last counter  sole mask  digest  |  state
  */
 export interface Row {
   readonly state: Uint8Array;
@@ -25,23 +28,36 @@ export interface Row {
   readonly suspectSince: { readonly boot: string; readonly monoMs: number } | undefined;
   /** For a hint: the slots of the vnode that are still owed this state, one bit each. 0 for an owner's row. */
   readonly owed: number;
+  /**
+   * For a hint: disks that cover this very state already. A slot that moves has two nodes, and is owed until both do
+   * (protocol.md, rule 10).
+   */
+  readonly covered: readonly string[];
   /** For a hint: wall clock when the first write in it was taken, milliseconds since 1970. */
   readonly hintedAtMs: number;
 }
 
-const VERSION = 1;
+/**
+ * 1  first layout
+ * 2  the disks that cover a hint; of what owes nothing they are left out, so an owner's row is as it was
+ */
+const VERSION = 2;
+const FIRST_VERSION = 1;
+const disks = list(diskId, REPLICAS_MAX);
 
+const NONE: readonly string[] = [];
 const writer = new Writer(4096);
 
 export function encodeRow(row: Row): Uint8Array {
   writer.reset();
-  writer.u8(VERSION);
+  writer.u8(row.owed === 0 ? FIRST_VERSION : VERSION);
   writer.u8(row.suspectSince === undefined ? 0 : 1);
   if (row.suspectSince !== undefined) {
     bootId.write(writer, row.suspectSince.boot);
     writer.varint(row.suspectSince.monoMs);
   }
   writer.u8(row.owed);
+  if (row.owed !== 0) disks.write(writer, row.covered);
   writer.varint(row.hintedAtMs);
   writer.u8(row.own === undefined ? 0 : 1);
   if (row.own !== undefined) {
@@ -57,14 +73,16 @@ export function encodeRow(row: Row): Uint8Array {
 /** Throws {@link DecodeError}: the store's checksum held, so a bad row is a bug or a newer version's. */
 export function decodeRow(bytes: Uint8Array): Row {
   const reader = new Reader(bytes);
-  if (reader.u8() !== VERSION) throw new DecodeError('unknown row version');
+  const version = reader.u8();
+  if (version < FIRST_VERSION || version > VERSION) throw new DecodeError('unknown row version');
   const suspectSince = reader.u8() === 0 ? undefined : { boot: bootId.read(reader), monoMs: reader.varint() };
   const owed = reader.u8();
+  const covered = version === FIRST_VERSION ? NONE : disks.read(reader);
   const hintedAtMs = reader.varint();
   const own = reader.u8() === 0 ? undefined : { actor: actorId.read(reader), last: reader.varint() };
   const sole = reader.u32();
   const digest = reader.latin1(16);
-  return { state: reader.bytes(reader.left), digest, own, sole, suspectSince, owed, hintedAtMs };
+  return { state: reader.bytes(reader.left), digest, own, sole, suspectSince, owed, covered, hintedAtMs };
 }
 
 export function stateOf(row: Row): KeyState {

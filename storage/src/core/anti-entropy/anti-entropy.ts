@@ -79,6 +79,7 @@ export class AntiEntropy {
     const { name, store } = this.options;
     const trees = this.parts?.trees ?? new Trees(store, ring.vnodes);
     const scrub = this.parts?.scrub ?? new Scrub(store, trees, ring.vnodes);
+    this.repairs.askAnew();
     this.parts = { ring, trees, scrub, walk: new Walk(name, store, this.budget, ring, trees) };
     return trees;
   }

@@ -21,6 +21,15 @@ export class Repairs {
     return this.repairs.size;
   }
 
+  /** Owners have changed: those who had been asked may be none any more, and others have not been. */
+  askAnew(): void {
+    for (const repair of this.repairs.values()) {
+      this.asked.delete(repair.id);
+      repair.nextMs = repair.id === 0 ? repair.nextMs : repair.askedMs;
+      repair.id = 0;
+    }
+  }
+
   /** What there is no room for is found again by the next pass of the scrub. */
   found(prefix: number, nowMs: number): void {
     if (this.repairs.has(prefix) || this.repairs.size >= REPAIRS_MAX) return;

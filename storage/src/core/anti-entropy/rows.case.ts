@@ -48,7 +48,7 @@ export function stateOfBytes(bytes: number, n = 1): KeyState {
 
 /** Where the key belongs, or elsewhere. */
 export function putRow(store: Store, key: FullKey, state: KeyState, at = locate(key)): void {
-  const local = { own: undefined, suspectSince: undefined, owed: 0, hintedAtMs: 0 };
+  const local = { own: undefined, suspectSince: undefined, owed: 0, covered: [], hintedAtMs: 0 };
   store.put('rows', at, encodeRow({ ...seal(DIGEST_KEY, state, new Set()), ...local }));
 }
 

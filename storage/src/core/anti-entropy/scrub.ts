@@ -87,7 +87,7 @@ export class Scrub {
       if (this.trees.isBuilt(vnode) && !(isWhole && isNothing(off))) {
         for (let leaf = at; leaf < until; leaf++) {
           const { hash, hasBad } = sums.get(leaf) ?? NO_ROWS;
-          if (!this.isRight(this.leaf(leaf), hash) && !hasBad) vanished++;
+          if (this.isShort(this.leaf(leaf), hash) && !hasBad) vanished++;
         }
       }
       at = until;
@@ -96,11 +96,12 @@ export class Scrub {
   }
 
   /**
-   * A leaf that was read in several steps may have been written to between them, behind the cursor or ahead of it. So what its
-   * rows came to is no proof against the tree; what they come to now, all of them in this turn, is.
+   * A leaf that was read in several steps may have been written to between them, behind the cursor or ahead of it, and a row
+   * that was read may have gone bad. So what its rows came to is no proof against the tree; what they come to now, all of them
+   * in this turn, is.
    */
-  private isRight(leaf: Range, hash: Words128): boolean {
-    return isNothing(xor(hash, this.trees.hash(leaf))) || this.trees.recount(leaf);
+  private isShort(leaf: Range, hash: Words128): boolean {
+    return !isNothing(xor(hash, this.trees.hash(leaf))) && this.trees.recount(leaf) === 'short';
   }
 
   private get leaves(): number {

@@ -62,17 +62,20 @@ export class Trees {
     if (this.isCounted(at)) this.recount(rangeOf(at.prefix, TREE_DEPTH, this.vnodes));
   }
 
-  /** Sums a leaf from its rows; whether it was what it should have been. */
-  recount(leaf: Range): boolean {
+  /** Sums a leaf from its rows: `short` when it was not what it should have been, and no row that cannot be read says why. */
+  recount(leaf: Range): 'right' | 'damaged' | 'short' {
     const [first, end] = prefixesOf(leaf, this.vnodes);
     let sum = NOTHING;
+    let hasBad = false;
     for (const entry of this.store.scan('rows', justBefore(first), ROWS_MAX, end)) {
-      if (this.isCounted(entry.at)) sum = xor(sum, hashOf(entry));
+      if (!this.isCounted(entry.at)) continue;
+      sum = xor(sum, hashOf(entry));
+      hasBad ||= entry.kind === 'corrupt';
     }
     const off = xor(sum, this.hash(leaf));
-    if (isNothing(off)) return true;
+    if (isNothing(off)) return 'right';
     this.toggle(first, off);
-    return false;
+    return hasBad ? 'damaged' : 'short';
   }
 
   /** Counts the next rows; those that were read, for whoever wants to see them. */

@@ -124,7 +124,8 @@ export class Walk {
 
   private isCompared(vnode: number, peer: string): boolean {
     const { ring } = this;
-    return ring.slotOf(vnode, this.name) >= 0 && ring.slotOf(vnode, peer) >= 0 && this.trees.isBuilt(vnode);
+    // The second nodes of slots that move get what they lack otherwise, or are about to drop what they have.
+    return ring.isOwner(vnode, this.name) && ring.isOwner(vnode, peer) && this.trees.isBuilt(vnode);
   }
 
   /** One walk at a time: two would send the same rows, and a node that has none gets them from one owner, not from all. */

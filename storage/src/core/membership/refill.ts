@@ -1,6 +1,7 @@
 import { DecodeError } from '@circlet/shared/codec/bytes.ts';
 import { shortHash } from '@circlet/shared/merkle/hash.ts';
 import { prefixesOf, wholeVnode } from '@circlet/shared/merkle/range.ts';
+import type { Filling } from '@circlet/shared/protocol/change.ts';
 import type { MessageOf } from '@circlet/shared/protocol/message.ts';
 import { type RefillAsk, ROWS_COMPARED_MAX } from '@circlet/shared/protocol/refill.ts';
 import { isPage, type StatePartSent } from '@circlet/shared/protocol/state-part.ts';
@@ -11,23 +12,23 @@ import type { Replicas } from '../replicas.ts';
 import { inFrames, partBytes } from '../state-parts.ts';
 import type { Store } from '../store.ts';
 import { RefillRecord } from './refill-record.ts';
+import { scopeOf, type Source, sourcesOf } from './sources.ts';
 
 /**
- * Brings everything here that the other owners of this node's vnodes have, when its own disk was lost. Acknowledged writes of
- * the old disk are each on some of the others, and nobody can tell on which: so every other owner is asked about every vnode,
- * stretch by stretch (rule 13). It is they who refuse writes of the epoch before, from then on, and whatever is written in
- * this one is sent here too, so what they had when they were asked is all.
+ * Brings everything here that this node is to have and others do ({@link sourcesOf}): each is asked about each vnode, stretch
+ * by stretch. It is they who refuse writes of the epoch before, from then on, and whatever is written in this one is sent
+ * here too, so what they had when they were asked is all.
  *
  * One question is open at a time, so the pace is this node's, and a stretch is a hundred kilobytes or two.
  */
 export class Refill {
-  private readonly name: string;
   private readonly store: Store;
   private readonly replicas: Replicas;
   private readonly bytesPerSecond: number;
-  private readonly ring: Ring;
   private readonly record: RefillRecord;
-  private readonly left: Source[];
+  private readonly left: Pulled[];
+  private readonly all: number;
+  private bytes = 0;
   private open: Question | undefined;
   private lastId: number;
 
@@ -37,13 +38,18 @@ export class Refill {
     ring: Ring,
     firstId: number,
   ) {
-    this.name = options.name;
     this.store = options.store;
     this.bytesPerSecond = options.bytesPerSecond;
     this.replicas = replicas;
-    this.ring = ring;
-    this.record = new RefillRecord(options.store);
-    this.left = this.sources();
+    this.record = new RefillRecord(options.store, scopeOf(ring, options.name));
+    const sources = sourcesOf(ring, options.name);
+    this.all = sources.length;
+    this.left = sources
+      .filter(({ owner, disk, vnode }) => !this.record.has(owner, disk, vnode))
+      .map((source) => {
+        const [first, end] = prefixesOf(wholeVnode(source.vnode), ring.vnodes);
+        return { ...source, first, end };
+      });
     this.lastId = firstId;
   }
 
@@ -51,9 +57,9 @@ export class Refill {
     return this.left.length === 0;
   }
 
-  /** How many questions of (owner, vnode) are left, for whoever wants to see that it goes on. */
-  get sourcesLeft(): number {
-    return this.left.length;
+  /** For whoever wants to see that it goes on. */
+  get progress(): Filling {
+    return { left: this.left.length, of: this.all, bytes: this.bytes };
   }
 
   /** Once a second: begins, and asks again what was not answered. */
@@ -89,7 +95,9 @@ export class Refill {
     // Something did not fit: the stretch is asked about again, by the tick.
     if (taken === undefined || taken.length !== entries.length) return;
     open.pages.add(page);
-    open.bytes += entries.reduce((sum, entry) => sum + partBytes(entry), 0);
+    const bytes = entries.reduce((sum, entry) => sum + partBytes(entry), 0);
+    open.bytes += bytes;
+    this.bytes += bytes;
     if (open.pages.size < pages) return;
     source.first = reached;
     if (reached >= source.end) {
@@ -102,7 +110,7 @@ export class Refill {
     turn.effects.push(after(pauseMs, { kind: 'refill', id }));
   }
 
-  private ask(turn: Turn, source: Source): void {
+  private ask(turn: Turn, source: Pulled): void {
     const { vnode, first } = source;
     const limits = { entries: ROWS_COMPARED_MAX, bytes: BYTES_READ_MAX };
     const { places, reached: end } = stretchOf(this.store, first, source.end, limits);
@@ -111,29 +119,9 @@ export class Refill {
     const told = places.map(({ prefix, hash }) => ({ offset: prefix - first, hash: shortHash(hash) }));
     turn.effects.push(toPeer(source.owner, { kind: 'refillAsk', id, vnode, first, end, rows: told }));
   }
-
-  /** Every other owner of every vnode of ours that has not told all it has. */
-  private sources(): Source[] {
-    const { ring, name, record } = this;
-    const sources: Source[] = [];
-    for (let vnode = 0; vnode < ring.vnodes; vnode++) {
-      const owners = ring.owners(vnode);
-      if (!owners.includes(name)) continue;
-      const [first, end] = prefixesOf(wholeVnode(vnode), ring.vnodes);
-      for (const owner of owners) {
-        const disk = ring.member(owner)?.disk ?? '';
-        if (owner !== name && !record.has(owner, disk, vnode))
-          sources.push({ owner, disk, vnode, first, end });
-      }
-    }
-    return sources;
-  }
 }
 
-interface Source {
-  readonly owner: string;
-  readonly disk: string;
-  readonly vnode: number;
+interface Pulled extends Source {
   /** What lies before it is here. */
   first: number;
   readonly end: number;
@@ -187,7 +175,7 @@ export function tellForRefill(
   }));
 }
 
-/** Whether a node takes part in what is asked: both own the vnode. */
+/** Whether a node takes part in what is asked: both keep rows of the vnode. */
 export function shareVnode(ring: Ring, vnode: number, a: string, b: string): boolean {
   return vnode < ring.vnodes && ring.slotOf(vnode, a) >= 0 && ring.slotOf(vnode, b) >= 0;
 }
