@@ -11,9 +11,11 @@ import type { Identity } from '@circlet/shared/host/outbox.ts';
 import type { Transaction } from '@circlet/shared/host/ports.ts';
 import type { Notice, Role } from '@circlet/shared/machine.ts';
 import { Prng } from '@circlet/shared/prng.ts';
+import type { ChangeAsk } from '@circlet/shared/protocol/change.ts';
+import type { MessageOf } from '@circlet/shared/protocol/message.ts';
 import { SIBLINGS_DEFAULT_MAX } from '@circlet/shared/protocol/limits.ts';
 import type { FoundingConfig } from '@circlet/shared/ring/founding.ts';
-import { decodeTopology, type Member } from '@circlet/shared/ring/topology.ts';
+import { decodeTopology, type Member, Ring, type Topology } from '@circlet/shared/ring/topology.ts';
 import type { RepairOptions } from '@circlet/storage/core/anti-entropy/anti-entropy.ts';
 import type { StorageEvent, StorageTimer } from '@circlet/storage/core/effects.ts';
 import { StorageNode } from '@circlet/storage/core/node.ts';
@@ -37,6 +39,8 @@ export interface WorldOptions {
   readonly seed: number;
   /** Storage pods: n1, n2, ... Default 5. */
   readonly storage?: number;
+  /** The last so many of them are not among the founders. Default 0. */
+  readonly spares?: number;
   /** Coordinators: p, q, ... Default 2. */
   readonly coordinators?: number;
   readonly vnodes?: number;
@@ -108,6 +112,8 @@ const COORDINATOR_NAMES = ['p', 'q', 'r', 's', 't', 'u'];
 /** How often a pod whose disk was full looks whether there is room again, as `storage/pod.ts` does. */
 const FULL_RETRY_MS = 5_000;
 const START_MS_MAX = 20_000;
+/** The coordinator that asks may be an epoch behind. */
+const CHANGE_MS_MAX = 5_000;
 /** What was done to a pod on purpose, and what SQLite says of a damaged file. */
 const EXPECTED =
   /^(Crash|InjectedError|StoreDamaged): |disk image is malformed|file is not a database|disk I\/O error/;
@@ -132,6 +138,7 @@ export class World {
   private readonly deaths = new Map<string, number>();
   private readonly diedMs = new Map<string, number>();
   private lastCall = 0;
+  private lastChange = 0;
 
   constructor(options: WorldOptions) {
     this.options = options;
@@ -145,7 +152,9 @@ export class World {
       cluster: CLUSTER,
       vnodes: options.vnodes ?? 16,
       replicas: options.replicas ?? 3,
-      members: this.storage.map((name, i) => ({ name, zone: zoneOf(i, options.zones ?? 1), weight: 1 })),
+      members: this.storage
+        .slice(0, this.storage.length - (options.spares ?? 0))
+        .map((name, i) => ({ name, zone: zoneOf(i, options.zones ?? 1), weight: 1 })),
     };
     for (const name of this.storage) this.addStorage(name, name);
     for (const name of this.coordinators) this.addCoordinator(name);
@@ -191,7 +200,8 @@ export class World {
 
   startAll(): void {
     for (const id of this.pods.keys()) if (!this.isRunning(id)) this.start(id);
-    const isUp = () => this.coordinators.every((name) => this.usable(name).length === this.storage.length);
+    const isUp = () =>
+      this.coordinators.every((name) => this.usable(name).length === this.founding.members.length);
     if (this.until(isUp, START_MS_MAX) === undefined) throw new Error('the cluster did not come up');
   }
 
@@ -271,11 +281,7 @@ export class World {
 
   /** What the newest topology that any pod has says of this one's disk. */
   memberState(id: string): Member['state'] | 'stranger' {
-    const topologies = this.storage.flatMap((name) => {
-      const stored = this.store(name).readMeta('topology');
-      return stored === undefined ? [] : [decodeTopology(stored)];
-    });
-    const [newest] = topologies.toSorted((a, b) => b.epoch - a.epoch);
+    const { newest } = this;
     const member = newest?.members.find(({ name }) => name === id);
     return member?.disk === this.store(id).disk ? member.state : 'stranger';
   }
@@ -381,6 +387,79 @@ export class World {
     this.pod(id).process?.jump(ms);
   }
 
+  // ---- topology ----
+
+  /**
+   * What an operator would do: has `node` say what would come of the change, and have it chosen. Runs until it is, or is
+   * refused: the reason, undefined when there is none.
+   */
+  change(
+    node: string,
+    ask: Pick<ChangeAsk, 'verb' | 'names'> & { readonly weight?: number },
+  ): string | undefined {
+    const planned = this.askFor(node, { weight: 0, ...ask, commits: undefined });
+    if (planned.status !== 'planned') return planned.reason;
+    for (;;) {
+      const told = this.askFor(node, { weight: 0, ...ask, commits: planned.digest });
+      if (told.status === 'chosen') return undefined;
+      if (told.status === 'refused') return told.reason;
+      this.run(200);
+    }
+  }
+
+  private askFor(node: string, ask: Omit<ChangeAsk, 'id'>): MessageOf<'changeTold'> {
+    let answer: MessageOf<'changeTold'> | undefined;
+    this.askForChange(node, ask, (told) => {
+      answer = told;
+    });
+    if (this.until(() => answer !== undefined, CHANGE_MS_MAX) === undefined)
+      throw new Error(`${node} does not answer`);
+    return must(answer, 'it was seen');
+  }
+
+  /** Asks a pod as a coordinator would that knows its topology; nothing comes of it when it is down. */
+  askForChange(
+    node: string,
+    ask: Omit<ChangeAsk, 'id'>,
+    told: (answer: MessageOf<'changeTold'>) => void,
+  ): void {
+    const { process, host, store } = this.storagePod(node);
+    const document = store.readMeta('topology');
+    if (document === undefined) return;
+    const id = ++this.lastChange;
+    const { topology, digest } = new Ring(decodeTopology(document), this.clusterKey);
+    const header = {
+      ...this.identity('coordinator', 'p'),
+      cluster: CLUSTER_MARK,
+      toBoot: undefined,
+      number: 0,
+    };
+    const from = { ...header, epoch: topology.epoch, topology: digest };
+    const tap = this.tap(
+      {
+        from: node,
+        kind: 'changeTold',
+        where: (message) => {
+          if (message.kind !== 'changeTold' || message.id !== id) return false;
+          tap.stop();
+          told(message);
+          return true;
+        },
+      },
+      'watch',
+    );
+    process?.run(() => host?.deliver({ kind: 'message', from, message: { kind: 'changeAsk', id, ...ask } }));
+  }
+
+  /** The newest topology on any disk. */
+  get newest(): Topology | undefined {
+    const topologies = [...this.pods.values()].flatMap((pod) => {
+      const stored = pod.role === 'storage' ? pod.store.readMeta('topology') : undefined;
+      return stored === undefined ? [] : [decodeTopology(stored)];
+    });
+    return topologies.toSorted((a, b) => b.epoch - a.epoch)[0];
+  }
+
   // ---- the bus ----
 
   tap(match: Match, action: TapAction): Tap {
@@ -465,8 +544,9 @@ export class World {
         clusterKey: this.clusterKey,
         store,
         seed: this.random.u32(),
-        founding: this.founding,
+        founding: this.founding.members.some((of) => of.name === name) ? this.founding : undefined,
         hintKeysMax: this.options.hintKeysMax ?? 1_000_000,
+        joins: { zone: 'default', weight: 1 },
         repair: this.options.repair,
         version: '0.0.0',
       });

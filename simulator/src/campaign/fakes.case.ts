@@ -7,6 +7,7 @@ export function fakePlan(seed: number, steps: readonly Step[] = []): Plan {
   return {
     seed,
     shape: {
+      spares: 0,
       storage: 7,
       coordinators: 3,
       zones: 3,

@@ -4,12 +4,14 @@ import { isEmptyState, type KeyState, merge } from '@circlet/shared/causality/ke
 import { TIMEOUT_MS_MAX } from '@circlet/shared/protocol/limits.ts';
 import type { Notice } from '@circlet/shared/machine.ts';
 import { equalBytes, fromLatin1, latin1 } from '@circlet/shared/codec/bytes.ts';
-import { decodeTopology, type Topology } from '@circlet/shared/ring/topology.ts';
+import type { Ring, Topology } from '@circlet/shared/ring/topology.ts';
+import { locate } from '@circlet/storage/core/hint-ledger.ts';
 import { decodeRow, stateOf } from '@circlet/storage/core/row.ts';
 import type { Locator, Store, Table } from '@circlet/storage/core/store.ts';
 import type { WorldWatch } from '../world.ts';
 import { Bits } from './bits.ts';
 import type { KeyLedger, WriteRecord } from './key-ledger.ts';
+import { keeps, type SlotNodes, slotsOf, Topologies } from './topologies.ts';
 import type { Invariant } from './violation.ts';
 
 /** One entry as the disk has it. */
@@ -17,6 +19,7 @@ interface Held {
   readonly state: KeyState;
   readonly digest: string;
   readonly owed: number;
+  readonly covered: readonly string[];
   /** It replaced a damaged entry and does not vouch yet. */
   readonly isSuspect: boolean;
   readonly bytes: Uint8Array;
@@ -25,9 +28,8 @@ interface Held {
 type Shelf = Map<string, Held>;
 
 export interface WatchOptions {
-  /** In slot order; undefined for a key that no client writes. */
-  readonly ownersOf: (key: Uint8Array) => readonly string[];
   readonly ledgerOf: (key: Uint8Array) => KeyLedger | undefined;
+  readonly keys: () => readonly Uint8Array[];
   /** Of an entry that cannot be read, only its place in the ring is known. */
   readonly keyAt: (prefix: number) => Uint8Array | undefined;
   readonly blame: (invariant: Invariant, what: string) => void;
@@ -48,6 +50,8 @@ export interface WatchOptions {
  * is there when the next one starts. It knows of all copies, so an acknowledgement can be checked when it is given.
  */
 export class ReplicaWatch implements WorldWatch {
+  /** What the disks say of the cluster. */
+  readonly topologies = new Topologies();
   private readonly options: WatchOptions;
   private readonly disks = new Map<string, Record<Table, Shelf>>();
   /** Pods whose disks are being damaged: what is gone from them is not their fault. */
@@ -69,6 +73,8 @@ export class ReplicaWatch implements WorldWatch {
   >();
   /** When the last pod was refilled. */
   lastRefilledMs = Number.NEGATIVE_INFINITY;
+  /** When a topology was last adopted. */
+  lastMovedMs = Number.NEGATIVE_INFINITY;
   /** The last epoch that each disk has recorded. */
   private readonly epochs = new Map<string, number>();
   private readonly documents = new Map<number, { readonly value: Uint8Array; readonly topology: Topology }>();
@@ -103,8 +109,11 @@ export class ReplicaWatch implements WorldWatch {
       this.isSure(`${pod}/${name}`);
     }
     this.learn(at.key, before?.state, held.state, pod);
-    const isOwner = this.options.ownersOf(at.key).includes(pod);
-    if (isOwner !== (table === 'rows')) this.blame('I3', `${pod} keeps in ${table} what belongs elsewhere`);
+    const ring = this.topologies.of(pod);
+    const isKeeper = ring !== undefined && keeps(ring, at.key, pod);
+    // A hint that was held for a slot before it came to this node is still there for a moment.
+    if (isKeeper ? table === 'hints' && before === undefined : table === 'rows')
+      this.blame('I3', `${pod} keeps in ${table} what belongs elsewhere`);
     if (before === undefined) return;
     this.checkGrowth(pod, before.state, held.state);
     if (before.isSuspect && !held.isSuspect) this.checkHealed(pod, at.key, held.state);
@@ -116,6 +125,7 @@ export class ReplicaWatch implements WorldWatch {
    * frames behind it fit once more, and the next recovery brings back what they hold. More than was known is no loss.
    */
   opened(pod: string, store: Store, isTorn: boolean): void {
+    this.topologies.opened(pod, store.readMeta('topology'));
     const shelves = this.disks.get(pod);
     const mayDiffer = this.damaged.has(pod) || shelves === undefined;
     for (const table of TABLES) {
@@ -199,7 +209,7 @@ export class ReplicaWatch implements WorldWatch {
   /** The pod's disk is empty from now on: whatever the others have is to come back to it before it vouches again. */
   isWiped(pod: string, keys: readonly Uint8Array[]): void {
     const others = keys.flatMap((key) => {
-      const owners = this.options.ownersOf(key);
+      const owners = this.ownersOf(key);
       const ledger = this.options.ledgerOf(key);
       if (!owners.includes(pod) || ledger === undefined) return [];
       const held = new Bits();
@@ -221,7 +231,7 @@ export class ReplicaWatch implements WorldWatch {
     this.lastRefilledMs = this.options.nowMs();
     for (const { key, held } of wiped.others) {
       const ledger = this.options.ledgerOf(key);
-      if (ledger === undefined) continue;
+      if (ledger === undefined || !this.ownersOf(key).includes(pod)) continue;
       const row = this.disks.get(pod)?.rows.get(latin1(key));
       const missing = held.copy().removeAll(row === undefined ? new Bits() : closureOf(ledger, row.state));
       const first = [...missing.members()][0];
@@ -253,7 +263,10 @@ export class ReplicaWatch implements WorldWatch {
   /** I10: a disk never goes back to an earlier epoch, and there is one document for each. */
   recorded(pod: string, name: string, value: Uint8Array): void {
     if (name !== 'topology') return;
-    const topology = decodeTopology(value);
+    const last = this.topologies.newest;
+    const { topology } = this.topologies.recorded(pod, value);
+    this.lastMovedMs = this.options.nowMs();
+    if (this.topologies.newest !== last) this.changedOwners();
     const { epoch } = topology;
     const before = this.epochs.get(pod) ?? 0;
     if (epoch < before) this.blame('I10', `${pod} went from epoch ${before} back to ${epoch}`);
@@ -262,6 +275,25 @@ export class ReplicaWatch implements WorldWatch {
     if (known === undefined || !haveDisksInCommon(known.topology, topology))
       this.documents.set(epoch, { value, topology });
     else if (!equalBytes(known.value, value)) this.blame('I10', `epoch ${epoch} has two documents`);
+  }
+
+  /** Rule 10: with those who are read from now on, what was acknowledged is on as many slots as before. */
+  private changedOwners(): void {
+    if (this.hasForgotten) return;
+    for (const key of this.options.keys()) {
+      const slots = this.slots(key);
+      const lost = this.options
+        .ledgerOf(key)
+        ?.writes.find((record) => record.outcome === 'ok' && countOf(slots, record) < record.copies);
+      if (lost === undefined) continue;
+      const has = countOf(slots, lost);
+      this.blame('I10', `${lost.name} is read from ${has} slots now, and ${lost.copies} acknowledged it`);
+    }
+  }
+
+  /** Of the newest topology: those who are read, in slot order. */
+  ownersOf(key: Uint8Array): readonly string[] {
+    return this.topologies.ownersOf(key);
   }
 
   /** An entry that a running pod holds can no longer be read. */
@@ -284,7 +316,7 @@ export class ReplicaWatch implements WorldWatch {
 
   /** Whether some owner's row was unable to vouch at some time since. */
   isInDoubtSince(key: Uint8Array, sinceMs: number): boolean {
-    return this.options.ownersOf(key).some((owner) => {
+    return this.ownersOf(key).some((owner) => {
       const place = `${owner}/${latin1(key)}`;
       return this.doubtful.has(place) || (this.lastDoubtMs.get(place) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
     });
@@ -311,7 +343,7 @@ export class ReplicaWatch implements WorldWatch {
     pod: string,
     isVoterStill: boolean,
   ): void {
-    const slot = this.options.ownersOf(key).indexOf(pod);
+    const slot = this.ownersOf(key).indexOf(pod);
     for (const record of ledger.writes) {
       const had = countOf(before, record);
       const has = countOf(after, record);
@@ -337,7 +369,7 @@ export class ReplicaWatch implements WorldWatch {
   /** For each slot of the key, all writes that a copy for it holds or knows to be superseded. */
   slots(key: Uint8Array): readonly Bits[] {
     const ledger = this.options.ledgerOf(key);
-    const owners = this.options.ownersOf(key);
+    const owners = this.ownersOf(key);
     const slots = owners.map(() => new Bits());
     if (ledger === undefined) return slots;
     const name = latin1(key);
@@ -354,33 +386,44 @@ export class ReplicaWatch implements WorldWatch {
     return slots;
   }
 
-  /** A write that was begun at `askedMs` is acknowledged: W distinct slots have it on a disk, and PW owners (I6). */
+  /**
+   * A write that was begun at `askedMs` is acknowledged under `ring`: W distinct slots have it on a disk, and PW owners (I6).
+   * A slot that moves has it when both its nodes do (rule 10).
+   */
   acknowledged(
     key: Uint8Array,
     record: WriteRecord,
     need: { readonly any: number; readonly owners: number },
     askedMs: number,
+    ring: Ring,
   ): void {
-    const owners = this.options.ownersOf(key);
     // Somebody who acknowledged it may have lost it since.
     if (this.lastLossMs >= askedMs) return;
     const ledger = this.options.ledgerOf(key);
     if (ledger === undefined) return;
     const name = latin1(key);
-    const any = countOf(this.slots(key), record);
-    const byOwners = owners.filter((owner) => {
-      const row = this.disks.get(owner)?.rows.get(name);
+    const has = (node: string) => {
+      const row = this.disks.get(node)?.rows.get(name);
       return row !== undefined && closureOf(ledger, row.state).has(record.index);
-    }).length;
+    };
+    const hints = [...this.disks.values()].flatMap((shelves) => shelves.hints.get(name) ?? []);
+    const isHinted = (slot: number) =>
+      hints.some(
+        (hint) => (hint.owed & (1 << slot)) !== 0 && closureOf(ledger, hint.state).has(record.index),
+      );
+    const slots = slotsOf(ring, key).filter(({ owner }) => owner !== undefined);
+    const byOwners = slots.filter((slot) => nodesOf(slot).every(has)).length;
+    const any = slots.filter((slot, i) => isHinted(i) || nodesOf(slot).every(has)).length;
     if (any < need.any) this.blame('I6', `${record.name} is acknowledged with ${any} copies of ${need.any}`);
     if (byOwners < need.owners)
       this.blame('I6', `${record.name} is acknowledged by ${byOwners} owners of ${need.owners}`);
   }
 
-  /** What every disk has of the key, merged as a reader of all of them would. */
+  /** What every member's disk has of the key, merged as a reader of all of them would. */
   merged(key: Uint8Array): KeyState | undefined {
     let whole: KeyState | undefined;
-    for (const { rows, hints } of this.disks.values()) {
+    for (const [pod, { rows, hints }] of this.disks) {
+      if (this.topologies.newest?.member(pod) === undefined) continue;
       for (const held of [rows.get(latin1(key)), hints.get(latin1(key))]) {
         if (held === undefined) continue;
         whole = whole === undefined ? held.state : merge(whole, held.state, NOBODY).state;
@@ -393,27 +436,30 @@ export class ReplicaWatch implements WorldWatch {
     return this.disks.get(pod)?.rows.get(latin1(key))?.bytes;
   }
 
-  /** Hints on all disks that are owed to one of these nodes, by pod. */
-  hintsOwedTo(nodes: ReadonlySet<string>): number {
-    let owed = 0;
-    for (const { hints } of this.disks.values()) {
-      for (const [name, hint] of hints) {
-        const owners = this.options.ownersOf(Uint8Array.from(name, (char) => char.charCodeAt(0)));
-        if (owners.some((owner, slot) => nodes.has(owner) && (hint.owed & (1 << slot)) !== 0)) owed++;
-      }
-    }
-    return owed;
+  /** Hints on all disks, but for those that a disk which has left the cluster and went back in time has once more. */
+  get hintsHeld(): number {
+    const { newest } = this.topologies;
+    return [...this.disks].reduce((sum, [pod, { hints }]) => {
+      const isOfThePast = newest?.member(pod) === undefined && this.forgetfulMs.has(pod);
+      return sum + (isOfThePast ? 0 : hints.size);
+    }, 0);
   }
 
   // ---- what may never happen ----
 
   /** Only what stood for a damaged row may go, when it was healed and there is nothing that it could hold (law 6). */
   private vacated(pod: string, at: Locator, before: Held | undefined): void {
-    const isGivenUp = before === undefined && this.broken.delete(`${pod}/rows/${at.prefix}`);
     const key = this.options.keyAt(at.prefix) ?? at.key;
-    if (isGivenUp) {
+    const ring = this.topologies.of(pod);
+    const isDropped = ring !== undefined && !keeps(ring, key, pod);
+    const isGivenUp = before === undefined && this.broken.delete(`${pod}/rows/${at.prefix}`);
+    if (isGivenUp && !isDropped) {
       this.checkWaited(pod, latin1(key));
       this.isSure(`${pod}/${latin1(key)}`);
+      return;
+    }
+    if (isDropped) {
+      this.dropped(pod, key, before);
       return;
     }
     if (before?.isSuspect !== true || !isEmptyState(before.state)) {
@@ -425,14 +471,32 @@ export class ReplicaWatch implements WorldWatch {
     this.isSure(`${pod}/${latin1(key)}`);
   }
 
-  /** The hint for these slots is gone: their owners must have all that was in it (I7). */
+  /** I10: who keeps a row no more lets it go when all that was acknowledged in it is with those who do. */
+  private dropped(pod: string, key: Uint8Array, before: Held | undefined): void {
+    const name = latin1(key);
+    this.broken.delete(`${pod}/rows/${locate(key).prefix}`);
+    this.isSure(`${pod}/${name}`);
+    const ledger = this.options.ledgerOf(key);
+    if (ledger === undefined || before === undefined || this.hasForgotten) return;
+    const slots = this.slots(key);
+    for (const index of closureOf(ledger, before.state).members()) {
+      const write = ledger.writes[index];
+      if (write?.outcome === 'ok' && !slots.some((slot) => slot.has(index)))
+        this.blame('I10', `${pod} drops ${write.name}, which no owner has`);
+    }
+  }
+
+  /** The hint for these slots is gone: their nodes must have all that was in it (I7). */
   private discharged(pod: string, key: Uint8Array, hint: Held, slots: number): void {
-    if (slots === 0) return;
-    this.options.ownersOf(key).forEach((owner, slot) => {
-      if ((slots & (1 << slot)) === 0 || this.hasLost(owner, key)) return;
-      const row = this.disks.get(owner)?.rows.get(latin1(key));
-      if (row === undefined || !isCovered(hint.state, row.state)) {
-        this.blame('I7', `${pod} dropped a hint that ${owner} does not have`);
+    const ring = this.topologies.of(pod);
+    if (slots === 0 || ring === undefined) return;
+    slotsOf(ring, key).forEach(({ owner, second }, slot) => {
+      if ((slots & (1 << slot)) === 0) return;
+      for (const node of [owner, second]) {
+        if (node === undefined || this.hasLost(node, key)) continue;
+        const row = this.disks.get(node)?.rows.get(latin1(key));
+        if (row === undefined || !isCovered(hint.state, row.state))
+          this.blame('I7', `${pod} dropped a hint that ${node} does not have`);
       }
     });
   }
@@ -460,7 +524,7 @@ export class ReplicaWatch implements WorldWatch {
     if (ledger === undefined) return;
     const own = closureOf(ledger, state);
     const askedMs = this.options.nowMs() - TIMEOUT_MS_MAX - 1_000;
-    for (const owner of this.options.ownersOf(key)) {
+    for (const owner of this.ownersOf(key)) {
       const row = this.disks.get(owner)?.rows.get(latin1(key));
       if (owner === pod || row === undefined) continue;
       const beyond = closureOf(ledger, row.state).removeAll(own);
@@ -483,7 +547,7 @@ export class ReplicaWatch implements WorldWatch {
       this.blame('I14', `${pod} vouches again ${Math.round(waitedMs)} ms after its row was damaged`);
     // Whoever was heard by nobody since the wait was over has not told what it has.
     const overMs = (sinceMs ?? 0) + 0.99 * TIMEOUT_MS_MAX;
-    for (const owner of this.options.ownersOf(fromLatin1(name))) {
+    for (const owner of this.ownersOf(fromLatin1(name))) {
       if (owner !== pod && !this.options.toldSince(owner, pod, overMs))
         this.blame('I14', `${pod} vouches again, and ${owner} has not told what it has`);
     }
@@ -554,9 +618,14 @@ function heldIn(value: Uint8Array): Held {
     state: stateOf(row),
     digest: row.digest,
     owed: row.owed,
+    covered: row.covered,
     isSuspect: row.suspectSince !== undefined,
     bytes: row.state,
   };
+}
+
+function nodesOf({ owner, second }: SlotNodes): readonly string[] {
+  return [owner, second].filter((node) => node !== undefined);
 }
 
 function closureOf(ledger: KeyLedger, { siblings }: KeyState): Bits {

@@ -32,6 +32,10 @@ const REPAIRS = 'storage/src/core/anti-entropy/repairs.ts';
 const ANTI_ENTROPY = 'storage/src/core/anti-entropy/anti-entropy.ts';
 const REFILL = 'storage/src/core/membership/refill.ts';
 const SUCCESSION = 'storage/src/core/membership/succession.ts';
+const MOVES = 'storage/src/core/membership/moves.ts';
+const SOURCES = 'storage/src/core/membership/sources.ts';
+const LEFTOVERS = 'storage/src/core/membership/leftovers.ts';
+const COPIES = 'coordinator/src/core/copies.ts';
 const WRITE = 'coordinator/src/core/write.ts';
 const READ = 'coordinator/src/core/read.ts';
 const QUORUM = 'coordinator/src/core/quorum.ts';
@@ -226,8 +230,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'hint-discharged-unseen',
     breaks: 'rule 6: a hint goes though it has changed since it was sent',
     file: LEDGER,
-    from: '    if (row.digest !== digest) return;\n    const owed',
-    to: '    void digest;\n    const owed',
+    from: '    if (row.digest !== digest) return;\n    const disk',
+    to: '    void digest;\n    const disk',
   },
   {
     name: 'hint-gone-when-sent',
@@ -248,8 +252,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'hint-for-the-last-write-only',
     breaks: 'rule 5: a hint forgets whom it was owed to before',
     file: REPLICA,
-    from: '  return { owed: (row?.owed ?? 0) | owed,',
-    to: '  return { owed,',
+    from: '    owed: (row?.owed ?? 0) | owed,',
+    to: '    owed,',
   },
   {
     name: 'hints-never-offered',
@@ -297,9 +301,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'counted-by-node',
     breaks: 'I6: an owner and who stood in for it are two copies',
-    file: WRITE,
-    from: '      if ((counted & slots) === slots) continue;',
-    to: '',
+    file: COPIES,
+    from: '  return tally;',
+    to: "  for (const { isHint, status } of copies) if (isHint && status === 'acked') tally.others++;\n  return tally;",
   },
   {
     name: 'sent-is-acked',
@@ -319,8 +323,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'no-stand-in',
     breaks: 'I12: nobody stands in for a dead owner',
     file: WRITE,
-    from: '    if (next === undefined) return;\n    const target = this.addTarget(next, false, slots);',
-    to: '    if (next !== undefined) return;\n    const target = this.addTarget(this.owners[0] as string, false, slots);',
+    from: '    if (next === undefined) return;\n    const target = this.addTarget(next, slot, half, true);',
+    to: '    if (next !== undefined) return;\n    const target = this.addTarget(this.preferences.owners[0] as string, slot, half, true);',
   },
   {
     name: 'twin-is-another-write',
@@ -517,15 +521,15 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'refilling-vouches',
     breaks: 'rule 13: a pod on an empty disk says what it has not got',
     file: REPLICAS,
-    from: '    const isUnsure = isOwner && this.isRefilling;',
-    to: '    const isUnsure = false;',
+    from: '    const isRead = ring.isOwner(vnode, name) && !this.isRefilling;',
+    to: '    const isRead = ring.isOwner(vnode, name);',
   },
   {
     name: 'refilled-by-one',
     breaks: 'rule 13: what one other owner has is taken for everything',
-    file: REFILL,
-    from: '        if (owner !== name && !record.has(owner, disk, vnode))',
-    to: '        if (owner === owners.find((of) => of !== name) && !record.has(owner, disk, vnode))',
+    file: SOURCES,
+    from: 'return owners.filter((owner) => owner !== name);',
+    to: 'return owners.filter((owner) => owner !== name).slice(0, 1);',
   },
   {
     name: 'refill-skips-a-stretch',
@@ -560,5 +564,121 @@ export const MUTANTS: readonly Mutant[] = [
     file: NODE,
     from: "    if (!this.sameEpoch(from)) return 'wrong_epoch';\n    if (!this.readiness",
     to: '    if (!this.readiness',
+  },
+  // ---- moves ----
+  {
+    name: 'half-a-slot-counts',
+    breaks: 'rule 10: a slot that moves counts when one of its nodes has the write',
+    file: COPIES,
+    from: "  const second = bestOf(slot, 'second', copies);",
+    to: '  const second = owner;',
+  },
+  {
+    name: 'seconds-not-written',
+    breaks: 'rule 10: owners-to-be get no writes while they are filled',
+    file: WRITE,
+    from: "    this.choose(desk, this.preferences.seconds, 'second');",
+    to: '',
+    and: {
+      file: COPIES,
+      from: '  if (!isMoving) return owner;',
+      to: '  return owner;',
+    },
+  },
+  {
+    name: 'owners-to-be-vouch',
+    breaks: 'rule 10: an owner-to-be says "not found" of what it has not got yet',
+    file: REPLICAS,
+    from: '    const isRead = ring.isOwner(vnode, name) && !this.isRefilling;',
+    to: '    const isRead = !this.isRefilling;',
+    and: {
+      file: 'coordinator/src/core/read.ts',
+      from: '    this.owners = owners;',
+      to: '    this.owners = owners.map((name, slot) => seconds[slot] ?? name);',
+    },
+  },
+  {
+    name: 'switched-to-unfilled',
+    breaks: 'rule 10: owners-to-be are read before they have everything',
+    file: SUCCESSION,
+    from: '    const isFilled = refill?.isDone !== false;',
+    to: "    const isFilled = this.self?.state !== 'refilling' || refill?.isDone !== false;",
+  },
+  {
+    name: 'one-is-enough-to-go-on',
+    breaks: 'rule 10: a step is taken when its proposer is ready, whatever the others have',
+    file: MOVES,
+    from: "    if (!topology.members.every((of) => of.state !== 'refilling' && isReady(of.name))) return undefined;",
+    to: '    if (!topology.members.some((of) => isReady(of.name))) return undefined;',
+  },
+  {
+    name: 'filled-from-one',
+    breaks: 'rule 10: what the owner of the slot has lost without knowing is not asked of the others',
+    file: SOURCES,
+    from: '[owners[slot], ...owners.toSpliced(slot, 1)]',
+    to: '[owners[slot]]',
+  },
+  {
+    name: 'filled-from-nobody',
+    breaks: 'rule 10: an owner-to-be begins with what is written from now on',
+    file: SOURCES,
+    from: "  return phase === 'filling' ? ",
+    to: '  return phase === undefined ? ',
+  },
+  {
+    name: 'dropped-while-written',
+    breaks: 'rule 10: the owner that was drops its rows while it still takes writes',
+    file: LEFTOVERS,
+    from: '(vnode) => ring.slotOf(vnode, name) < 0',
+    to: '(vnode) => !ring.isOwner(vnode, name)',
+  },
+  {
+    name: 'dropped-by-mistake',
+    breaks: 'I10: rows of the next vnode are dropped too',
+    file: LEFTOVERS,
+    from: 'prefixesOf(wholeVnode(vnode), this.ring.vnodes)',
+    to: 'prefixesOf(wholeVnode((vnode + 1) % this.ring.vnodes), this.ring.vnodes)',
+  },
+  {
+    name: 'hint-goes-with-one-half',
+    breaks: 'rule 6: a hint goes when one of the two nodes of its slot has it',
+    file: LEDGER,
+    from: 'return ring.isMoving ? [...owners, ...ring.seconds(vnode).filter(isOwed)] : owners;',
+    to: 'return owners;',
+  },
+  {
+    name: 'hints-left-behind',
+    breaks: 'rule 6: one that leaves takes the hints that it holds along',
+    file: SUCCESSION,
+    from: "(this.self?.state !== 'leaving' || hints.held === 0)",
+    to: 'true',
+  },
+  {
+    name: 'hints-for-seconds-ignored',
+    breaks: 'rule 10: owners-to-be are read while hints are owed to them',
+    file: SUCCESSION,
+    from: '!hints.owesSeconds &&',
+    to: '',
+  },
+  {
+    name: 'own-hints-taken-for-delivered',
+    breaks: 'rule 6: what a node held for a slot that it came to own is gone',
+    file: EXCHANGE,
+    from: 'const taken = this.replicas.takeStates(turn, name, entries) ?? [];',
+    to: 'const taken = entries.map((entry) => ({ entry }));',
+  },
+  {
+    name: 'earlier-moves-count',
+    breaks: 'rule 10: what was fetched for an earlier move is taken for fetched in this one',
+    file: SOURCES,
+    from: ': `${move.phase} ${move.since}`;',
+    to: ": 'disk';",
+  },
+  {
+    name: 'leavers-asked-for-ever',
+    breaks: 'I14: a damaged row waits for the answer of one that is no owner any more',
+    file: ANTI_ENTROPY,
+    from: '    this.repairs.askAnew();',
+    to: '',
   },
 ];

@@ -290,7 +290,7 @@ export class Clients {
     if (r === undefined) return;
     const canVouch = (owner: string) =>
       story.world.ranSince(owner, askedMs) && !watch.isDoubtfulSince(owner, key.key, askedMs);
-    const up = story.ownersOf(key.key).filter(canVouch).length;
+    const up = watch.ownersOf(key.key).filter(canVouch).length;
     const holders = sloppy ? watch.holdersSince(key.key, askedMs) : 0;
     if (up + holders < r)
       this.options.blame(
@@ -451,7 +451,15 @@ export class Clients {
     const owners = sloppy ? pw : Math.max(w, pw);
     const any = Math.max(w, pw);
     key.ledger.conclude(record, 'ok', atMs, owners, any);
-    this.options.watch.acknowledged(key.key, record, { any, owners }, call.askedMs);
+    const { story, watch } = this.options;
+    const { topology } = story.world.coordinator(call.coordinator);
+    watch.acknowledged(
+      key.key,
+      record,
+      { any, owners },
+      call.askedMs,
+      must(topology, 'it knows the cluster'),
+    );
   }
 
   /** What a write that read first had to find, whatever it was told (rule 17). */

@@ -21,12 +21,14 @@ export function drawPlan(seed: number): Plan {
 }
 
 function drawShape(draw: Draw): Shape {
-  const storage = draw.between(3, draw.chance(0.7) ? 6 : 9);
+  const members = draw.between(3, draw.chance(0.7) ? 6 : 9);
+  const spares = draw.chance(0.6) ? draw.between(1, 2) : 0;
   return {
-    storage,
+    storage: members + spares,
+    spares,
     coordinators: draw.between(1, 3),
     zones: draw.chance(0.3) ? draw.between(2, 3) : 1,
-    replicas: draw.chance(0.8) ? 3 : draw.between(1, Math.min(5, storage)),
+    replicas: draw.chance(0.8) ? 3 : draw.between(1, Math.min(5, members)),
     // Few, and several keys share one.
     vnodes: draw.chance(0.3) ? 2 : 8,
     keys: draw.between(1, draw.chance(0.8) ? 6 : 16),
@@ -38,7 +40,7 @@ function drawShape(draw: Draw): Shape {
     drift: draw.chance(0.5) ? 0 : draw.scale(1e-6, 1e-3),
     repair: draw.chance(0.7)
       ? {
-          everyMs: draw.pick([1_000, 5_000, 20_000]),
+          everyMs: draw.pick([1_000, 3_000, 8_000]),
           bytesPerSecond: draw.pick([20_000, 8_000_000]),
           scrubRowsPerSecond: draw.pick([1, 100]),
         }
@@ -88,7 +90,7 @@ function drawHabits(draw: Draw, shape: Shape): Habits {
   // Most runs are short and full. Some are minutes long, so that something can be away for longer than damaged rows take to
   // heal; one in two hundred is hours long, so that something can be hours old.
   const isLong = draw.chance(0.005);
-  const isSlow = draw.chance(0.15);
+  const isSlow = draw.chance(0.06);
   // A coordinator that takes one request at a time, and that one for a minute, answers nobody else.
   return {
     ...(isLong
@@ -216,6 +218,7 @@ const FAULTS: Record<FaultName, { perMinute: number; forMs: number; has: number 
   flipRow: { perMinute: 3, forMs: 10_000, has: 0.2 },
   flipLog: { perMinute: 3, forMs: 10_000, has: 0.2 },
   clockStep: { perMinute: 6, forMs: 0, has: 0.3 },
+  change: { perMinute: 12, forMs: 0, has: 0.6 },
 };
 
 const LONG_MS = 200_000;
@@ -332,11 +335,36 @@ function drawFault(draw: Draw, shape: Shape, fault: FaultName, busyMs: number): 
         key: draw.between(0, shape.keys - 1),
         of: draw.chance(0.2) ? 'hints' : 'rows',
       };
+    case 'change':
+      return drawChange(draw, shape, storage);
     case 'clockStep':
       return { fault, pod: anyone(), ms: Math.round((draw.share() - 0.5) * 2 * draw.scale(1, 90 * DAY_MS)) };
     default:
       return unreachable(fault);
   }
+}
+
+function drawChange(draw: Draw, { spares }: Shape, storage: readonly string[]): Fault {
+  const verb = draw.pick([
+    'join',
+    'join',
+    'leave',
+    'leave',
+    'replace',
+    'replace',
+    'weight',
+    'cancel',
+  ] as const);
+  const fresh = spares === 0 ? storage : storage.slice(-spares);
+  const old = () => draw.pick(storage);
+  const names = {
+    join: [draw.pick(fresh)],
+    leave: draw.chance(0.8) ? [old()] : draw.some(storage),
+    replace: [old(), draw.chance(0.7) ? draw.pick(fresh) : old()],
+    weight: [old()],
+    cancel: [],
+  }[verb];
+  return { fault: 'change', verb, names, weight: draw.between(1, 4), pod: draw.pick(storage) };
 }
 
 function drawClog(draw: Draw, everyone: readonly string[]): Fault {

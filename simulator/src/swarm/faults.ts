@@ -107,7 +107,7 @@ export class Faults {
 
   /** Whether a wiped pod is not as good as the others yet. */
   get isReplacing(): boolean {
-    return [...this.wiped].some((pod) => this.world.memberState(pod) !== 'active');
+    return !this.areDisksWhole();
   }
 
   /** Everything is over: the network is fair, and pods that died of what was done to them start again. */
@@ -123,13 +123,20 @@ export class Faults {
 
   private isPossible(step: FaultStep): boolean {
     // One at a time, and not while another is refilled: disks are lost faster than they are refilled by nobody's fault but ours.
-    if (step.fault === 'wipe')
-      return this.world.storage.every((pod) => this.world.memberState(pod) === 'active');
+    if (step.fault === 'wipe') return this.areDisksWhole();
     // A disk that was replaced is fenced for good.
     if (step.fault === 'restore') return !this.wiped.has(step.pod) && this.backups.has(step);
     if (step.fault === 'slow' || step.fault === 'freeze' || step.fault === 'clockStep')
       return this.world.isRunning(step.pod);
     return step.fault !== 'clog' || step.from !== step.to;
+  }
+
+  private areDisksWhole(): boolean {
+    const { newest } = this.watch.topologies;
+    const members = newest?.topology.members ?? [];
+    return members.every(
+      ({ name, disk, state }) => state !== 'refilling' && this.world.store(name).disk === disk,
+    );
   }
 
   /** Begins a fault; what ends it. */
@@ -177,6 +184,9 @@ export class Faults {
         return this.changeDisk(step);
       case 'rot':
         this.rot(step);
+        return nothing;
+      case 'change':
+        this.change(step);
         return nothing;
       case 'clockStep':
         world.stepClock(step.pod, step.ms);
@@ -373,6 +383,22 @@ export class Faults {
     if (step.of === 'rows') this.hasDamage = true;
     else this.hasHintDamage = true;
     this.count(step);
+  }
+
+  /** As an operator does who plans a change, looks at it, has it chosen, and asks again until it is. */
+  private change(step: FaultStep & { readonly fault: 'change' }): void {
+    const { world } = this;
+    const { pod, verb, names, weight } = step;
+    const ask = { verb, names, weight };
+    const commit = (digest: string, tries: number) => {
+      world.askForChange(pod, { ...ask, commits: digest }, ({ status }) => {
+        if (status === 'chosen') this.count(step);
+        if (status === 'proposed' && tries > 0) world.time.after(500, () => commit(digest, tries - 1));
+      });
+    };
+    world.askForChange(pod, { ...ask, commits: undefined }, ({ status, digest }) => {
+      if (status === 'planned') world.time.after(50, () => commit(digest, 10));
+    });
   }
 
   // ---- several faults at once ----

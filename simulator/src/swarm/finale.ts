@@ -28,6 +28,7 @@ const SERVING_MS_MAX = 60_000;
 const CALLS_MS_MAX = 900_000;
 /** Large values at some kilobytes a second. */
 const REFILL_MS_MAX = 900_000;
+const LEFTOVERS_MS_MAX = 10_000;
 const DRAIN_MS_MAX = 180_000;
 /** A read repairs until a second after its answer. */
 const REPAIR_MS = 1_500;
@@ -71,7 +72,8 @@ export class Finale {
     }
     if (keys.some(({ key }) => this.readable(key).length < this.healthy(key).length)) this.heal();
     for (const key of keys) this.conclude(key);
-    this.ownsOnly();
+    const stray = this.strayRows();
+    if (stray !== undefined) this.options.blame('I3', `${stray} holds rows that it does not own`);
     return convergedMs;
   }
 
@@ -79,6 +81,7 @@ export class Finale {
   private settle(): void {
     const { clients, blame } = this.options;
     this.refills();
+    this.moves();
     this.serves();
     if (!this.poll(() => clients.isIdle, CALLS_MS_MAX))
       blame('liveness', 'clients are still waiting, long after all faults');
@@ -138,15 +141,31 @@ export class Finale {
   /** Whoever lost its disk has been named on the new one, refilled, and is as good as the others. */
   private refills(): void {
     const { story, faults, blame } = this.options;
-    const waiting = () => [...faults.wiped].find((pod) => story.world.memberState(pod) !== 'active');
+    const waiting = () =>
+      [...faults.wiped].find(
+        (pod) => this.members.includes(pod) && story.world.memberState(pod) !== 'active',
+      );
     if (!this.poll(() => waiting() === undefined, REFILL_MS_MAX))
       blame('liveness', `${waiting()} is not refilled, long after all faults`);
+  }
+
+  /** Every move has ended, everybody knows it, and rows are with owners and nowhere else. */
+  private moves(): void {
+    const { watch, blame } = this.options;
+    if (!this.poll(() => !watch.topologies.isMoving, REFILL_MS_MAX))
+      blame('liveness', `vnodes still move, long after all faults`);
+    if (!this.poll(() => this.strayRows() === undefined, LEFTOVERS_MS_MAX))
+      blame('I3', `${this.strayRows()} holds rows that it does not keep`);
+  }
+
+  private get members(): readonly string[] {
+    return this.options.watch.topologies.newest?.topology.members.map(({ name }) => name) ?? [];
   }
 
   private serves(): void {
     const { story, blame } = this.options;
     const { world } = story;
-    const expected = world.storage.length;
+    const expected = this.members.length;
     const lacking = () => world.coordinators.find((via) => world.usable(via).length < expected);
     if (this.poll(() => lacking() === undefined, SERVING_MS_MAX)) return;
     const via = lacking() ?? '';
@@ -157,10 +176,9 @@ export class Finale {
   }
 
   private drains(): void {
-    const { story, watch, blame } = this.options;
-    const everybody = new Set(story.world.storage);
-    const owed = () => watch.hintsOwedTo(everybody);
-    if (!this.poll(() => owed() === 0, DRAIN_MS_MAX)) blame('I7', `${owed()} hints were never delivered`);
+    const { watch, blame } = this.options;
+    const isDrained = () => watch.hintsHeld === 0;
+    if (!this.poll(isDrained, DRAIN_MS_MAX)) blame('I7', `${watch.hintsHeld} hints were never delivered`);
   }
 
   /** Reads the key until its owners are equal; what is left unequal is blamed at the end. */
@@ -202,7 +220,7 @@ export class Finale {
   }
 
   private healthy(key: PlanKey['key']): readonly string[] {
-    return this.options.story.ownersOf(key);
+    return this.options.watch.ownersOf(key);
   }
 
   /** Owners whose row may be counted. */
@@ -261,14 +279,13 @@ export class Finale {
     return writes.length > 0 && writes.every((write) => write.isElement);
   }
 
-  /** Rows are with owners and nowhere else. */
-  private ownsOnly(): void {
-    const { story, keys, blame } = this.options;
-    for (const node of story.world.storage) {
-      const owned = keys.filter(({ key }) => story.ownersOf(key).includes(node)).length;
-      if (story.world.store(node).count('rows') > owned)
-        blame('I3', `${node} holds rows that it does not own`);
-    }
+  /** A member that holds more rows than it owns. */
+  private strayRows(): string | undefined {
+    const { story, watch, keys } = this.options;
+    return this.members.find((node) => {
+      const owned = keys.filter(({ key }) => watch.ownersOf(key).includes(node)).length;
+      return story.world.store(node).count('rows') > owned;
+    });
   }
 }
 

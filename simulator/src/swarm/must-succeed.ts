@@ -28,13 +28,16 @@ export function mustSucceed(of: {
   if (!isShortOfReplicas(call) || step.quorum.timeoutMs < enoughMs || plan.shape.hintKeysMax < 1_000)
     return false;
   if (faults.isReplacing || watch.lastRefilledMs >= call.askedMs - SETTLED_MS) return false;
+  // While vnodes move, two nodes of a slot have to be there.
+  if (watch.topologies.isMoving || watch.lastMovedMs >= call.askedMs - SETTLED_MS) return false;
   if (!faults.isCalmSince(call.askedMs)) return false;
   if (watch.isInDoubtSince(key.key, call.askedMs)) return false;
   const isUp = (pod: string) =>
     story.world.isRunning(pod) && !faults.isDisturbedSince(pod, call.askedMs - SETTLED_MS);
   if (!isUp(call.coordinator)) return false;
-  const owners = story.ownersOf(key.key).filter(isUp).length;
-  const nodes = story.world.storage.filter(isUp).length;
+  const members = watch.topologies.newest?.topology.members.map(({ name }) => name) ?? [];
+  const owners = watch.ownersOf(key.key).filter(isUp).length;
+  const nodes = members.filter(isUp).length;
   const { request } = call;
   const { r, w, pr, pw, sloppy } = request.quorum;
   const canRead = owners >= Math.max(r, pr);

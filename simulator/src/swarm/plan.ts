@@ -19,6 +19,8 @@ export interface Plan {
 
 export interface Shape {
   readonly storage: number;
+  /** Of these, the last so many run and are no members at first. */
+  readonly spares: number;
   readonly coordinators: number;
   readonly zones: number;
   /** N. */
@@ -149,6 +151,15 @@ export type Fault =
   | { readonly fault: 'flipRow'; readonly pod: string }
   /** The pod is killed, and a bit near the end of its write-ahead log is flipped: the log ends there. */
   | { readonly fault: 'flipLog'; readonly pod: string }
+  /** An operator wants other members: `names` are pods, or none to cancel what is under way. */
+  | {
+      readonly fault: 'change';
+      readonly verb: 'join' | 'leave' | 'replace' | 'weight' | 'cancel';
+      readonly names: readonly string[];
+      readonly weight: number;
+      /** Whom it is asked of. */
+      readonly pod: string;
+    }
   /** The wall clock steps. */
   | { readonly fault: 'clockStep'; readonly pod: string; readonly ms: number };
 

@@ -61,13 +61,12 @@ class Run {
     this.isPart = options.isPart === true;
     let story: Story | undefined;
     this.nowMs = () => story?.world.nowMs ?? 0;
-    const owners = new Map<string, readonly string[]>();
     const places = new Map<number, FullKey>();
     const ledgers = new Map<string, KeyLedger>();
     const bus = new BusWatch((invariant, what) => this.blame(invariant, what));
     const watch = new ReplicaWatch({
-      ownersOf: (key) => owners.get(latin1(key)) ?? [],
       ledgerOf: (key) => ledgers.get(latin1(key)),
+      keys: () => [...places.values()],
       keyAt: (prefix) => places.get(prefix),
       blame: (invariant, what) => this.blame(invariant, what),
       nowMs: this.nowMs,
@@ -109,18 +108,16 @@ class Run {
       const name = `key-${i}`;
       const key = keyNamed(name);
       const ledger = new KeyLedger(name, (invariant, what) => this.blame(invariant, what));
-      const its = story.ownersOf(key);
-      owners.set(latin1(key), its);
       places.set(locate(key).prefix, key);
       ledgers.set(latin1(key), ledger);
-      return { name, key, ledger, owners: its.length };
+      return { name, key, ledger, owners: watch.ownersOf(key).length };
     });
     const tell = (line: string) => this.tell(line);
     this.faults = new Faults({
       world,
       plan,
       watch,
-      ownersOf: (key) => story.ownersOf(key),
+      ownersOf: (key) => watch.ownersOf(key),
       keys: this.keys.map(({ key }) => key),
       tell,
     });
