@@ -98,7 +98,7 @@ function adviceOf(error: CircletError): string {
 
 const UNAVAILABLE_STATUS = new Set([408, 429, 502, 503, 504]);
 
-function exitOf(error: CircletError): ExitCode {
+export function exitOf(error: CircletError): ExitCode {
   if (error.outcome === 'unknown') return EXIT.unavailable;
   if (error instanceof UnreachableError || error instanceof LostAnswerError) return EXIT.unavailable;
   if (!(error instanceof ProblemError)) return EXIT.failure;

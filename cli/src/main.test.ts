@@ -23,15 +23,25 @@ async function deadUrl(): Promise<string> {
   return url;
 }
 
-test.each([[[]], [['get']], [['put']], [['delete']], [['status']], [['locate']], [['import']]])(
-  '%j --help tells the options all commands share, and the exit codes',
-  async (command) => {
-    const ran = await runCli([...command, '--help']);
-    expect([ran.code, ran.stderr]).toEqual([0, '']);
-    expect(ran.stdout.toString()).toContain('CIRCLET_URL');
-    expect(ran.stdout.toString()).toContain(EXIT_CODES_HELP);
-  },
-);
+test.each([
+  [[]],
+  [['get']],
+  [['put']],
+  [['delete']],
+  [['status']],
+  [['locate']],
+  [['import']],
+  [['cluster']],
+  [['cluster', 'plan']],
+  [['cluster', 'commit']],
+  [['cluster', 'watch']],
+  [['cluster', 'cancel']],
+])('%j --help tells the options all commands share, and the exit codes', async (command) => {
+  const ran = await runCli([...command, '--help']);
+  expect([ran.code, ran.stderr]).toEqual([0, '']);
+  expect(ran.stdout.toString()).toContain('CIRCLET_URL');
+  expect(ran.stdout.toString()).toContain(EXIT_CODES_HELP);
+});
 
 test('help and README know every exit code', () => {
   const readme = readFileSync(join(import.meta.dirname, '..', 'README.md'), 'utf8');

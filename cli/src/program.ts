@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
+import { addCluster } from './commands/cluster.ts';
 import { addDelete } from './commands/delete.ts';
 import { addGet } from './commands/get.ts';
 import { addImport } from './commands/import.ts';
@@ -29,6 +30,6 @@ export function createProgram(): Command {
     .addHelpText('afterAll', EXIT_CODES_HELP)
     .exitOverride();
   addGlobalOptions(program);
-  for (const add of [addGet, addPut, addDelete, addStatus, addLocate, addImport]) add(program);
+  for (const add of [addGet, addPut, addDelete, addStatus, addLocate, addImport, addCluster]) add(program);
   return program;
 }

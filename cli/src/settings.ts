@@ -20,6 +20,9 @@ export interface QuorumOptions {
 }
 
 const URL_DEFAULT = 'http://127.0.0.1:8080';
+/** Of the local cluster: "npm start" and "npm run cluster -- up". */
+const ADMIN_URL_DEFAULT = 'http://127.0.0.1:8180';
+const EVERY_MS_MIN = 50;
 const TIMEOUT_MS_MIN = 10;
 const TIMEOUT_MS_MAX = 60_000;
 
@@ -79,6 +82,15 @@ export function addRetryOption(command: Command, defaultText: string): void {
   );
 }
 
+export function addAdminOption(command: Command): void {
+  command.addOption(
+    new Option('--admin <url>', 'admin listener of a coordinator')
+      .env('CIRCLET_ADMIN')
+      .default(ADMIN_URL_DEFAULT)
+      .argParser(baseOf),
+  );
+}
+
 export function clientFrom(options: GlobalOptions & QuorumOptions): CircletClient {
   return new CircletClient({
     urls: options.url ?? [URL_DEFAULT],
@@ -127,6 +139,13 @@ function parseTimeout(text: string): number {
   if (ms === undefined || ms < TIMEOUT_MS_MIN || ms > TIMEOUT_MS_MAX) {
     throw new InvalidArgumentError('Give a duration from 10ms to 60s, such as 2s.');
   }
+  return ms;
+}
+
+export function parseEvery(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined || ms < EVERY_MS_MIN)
+    throw new InvalidArgumentError('Give a duration of 50ms or more, such as 5s.');
   return ms;
 }
 

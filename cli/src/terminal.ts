@@ -45,6 +45,11 @@ export function paint(style: Style, text: string): string {
   return styleText(style, text, { stream: process.stdout });
 }
 
+export const stdoutIsTerminal = (): boolean => process.stdout.isTTY;
+export const stdoutSize = (): { columns: number; rows: number } => ({
+  columns: process.stdout.columns || 80,
+  rows: process.stdout.rows || 24,
+});
 export const stderrIsTerminal = (): boolean => process.stderr.isTTY;
 export const stderrColumns = (): number => process.stderr.columns || 80;
 

@@ -52,6 +52,7 @@ interface ClusterFile {
   readonly coordinators: readonly {
     readonly name: string;
     readonly url: string;
+    readonly adminUrl: string;
     readonly metricsUrl: string;
     readonly pid: number | null;
   }[];
@@ -126,6 +127,31 @@ it('"cluster up" says ready, writes cluster.json, and follows start, stop and ki
   await until('everything is stopped', () => Promise.resolve(up.child.exitCode !== null));
   expect(up.child.exitCode).toBe(0);
   for (const pid of pids) expect(existsSync(`/proc/${pid}`)).toBe(false);
+});
+
+it('"cluster add-storage" starts a pod that is no member, and the next "up" starts it again', async () => {
+  const data = folder();
+  const [port = 0] = await freePorts(1);
+  const args = [CLUSTER, 'up', '--data', data, '--port', String(port)];
+  const up = start(process.execPath, args);
+  await until('the cluster is ready', () => Promise.resolve(up.output().includes('ready\n')), 60_000);
+  const add = (name: string) => run(process.execPath, [CLUSTER, 'add-storage', name, '--data', data]);
+  await add('n4');
+  await expect(add('n4')).rejects.toThrow('there is a n4 already');
+  await expect(add('N4')).rejects.toThrow('a name has lower-case letters');
+  const read = () => JSON.parse(readFileSync(join(data, 'cluster.json'), 'utf8')) as ClusterFile;
+  expect(read().storage.find(({ name }) => name === 'n4')?.pid).toBeGreaterThan(0);
+  const url = read().coordinators[0]?.url ?? '';
+  expect((await call('GET', `${url}/v1/cluster/nodes`)).body.toString()).not.toContain('n4');
+  expect((await call('GET', `${url}/v1/changes`)).status).toBe(404);
+  const move = await call('GET', `${read().coordinators[0]?.adminUrl}/v1/changes`);
+  expect(JSON.parse(move.body.toString())).toMatchObject({ epoch: 1, phase: null });
+  up.child.kill('SIGTERM');
+  await until('everything is stopped', () => Promise.resolve(up.child.exitCode !== null));
+
+  const again = start(process.execPath, args);
+  await until('the cluster is ready', () => Promise.resolve(again.output().includes('ready\n')), 60_000);
+  expect(read().storage.find(({ name }) => name === 'n4')?.pid).toBeGreaterThan(0);
 });
 
 it('"npm start" answers within 5 s and its curl lines work when pasted', async () => {

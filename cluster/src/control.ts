@@ -3,11 +3,11 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * How `start`, `stop` and `kill` reach the `up` that owns the processes: one line of words over a Unix socket in the
+ * How `start`, `stop`, `kill` and `add-storage` reach the `up` that owns the processes: one line of words over a Unix socket in the
  * data directory, one line back (`ok`, or what is wrong).
  */
-export type Command = 'start' | 'stop' | 'kill';
-const COMMANDS: readonly string[] = ['start', 'stop', 'kill'] satisfies Command[];
+export type Command = 'start' | 'stop' | 'kill' | 'add-storage';
+const COMMANDS: readonly string[] = ['start', 'stop', 'kill', 'add-storage'] satisfies Command[];
 
 export function serveControl(
   dataDir: string,

@@ -5,7 +5,7 @@ import { newSecrets, readSecrets } from '@circlet/shared/adapters/secrets.ts';
 import { foundingConfig } from '@circlet/shared/cluster-options.ts';
 import type { Notice } from '@circlet/shared/machine.ts';
 import { CoordinatorPod } from '@circlet/coordinator/pod.ts';
-import { serveApi } from '@circlet/coordinator/serve.ts';
+import { serveAdmin, serveApi } from '@circlet/coordinator/serve.ts';
 import { StoragePod } from '@circlet/storage/pod.ts';
 import { isHealthy } from '@circlet/otel/health-server.ts';
 
@@ -17,6 +17,8 @@ export interface EmbeddedOptions {
   readonly dataDir: string;
   /** 0 for any free one. */
   readonly port: number;
+  /** Of membership changes; 0 for any free one. */
+  readonly adminPort: number;
   readonly version: string;
   readonly notice: (pod: string, notice: Notice) => void;
   readonly fatal: (error: unknown) => void;
@@ -24,6 +26,7 @@ export interface EmbeddedOptions {
 
 export interface EmbeddedCluster {
   readonly url: string;
+  readonly adminUrl: string;
   stop(): Promise<void>;
 }
 
@@ -36,6 +39,7 @@ const DRAIN_MS = 5_000;
 export async function startEmbedded({
   dataDir,
   port,
+  adminPort,
   version,
   notice,
   fatal,
@@ -56,6 +60,7 @@ export async function startEmbedded({
       dataDir: join(dataDir, name),
       cacheKiB: 32 * 1024,
       hintKeysMax: 1_000_000,
+      joins: { zone: 'default', weight: 1 },
       repair: { everyMs: 5_000, bytesPerSecond: 8 * 1024 * 1024, scrubRowsPerSecond: 500 },
       version,
       transport,
@@ -83,6 +88,12 @@ export async function startEmbedded({
     connectionsMax: 4_096,
     notice: (noticed) => notice(coordinator, noticed),
   });
+  const admin = await serveAdmin({
+    pod,
+    host: '127.0.0.1',
+    port: adminPort,
+    notice: (noticed) => notice(coordinator, noticed),
+  });
   const deadline = Date.now() + READY_WITHIN_MS;
   const allReady = () => storage.every(({ readiness }) => readiness.ready) && isHealthy(api.health.ready());
   while (!allReady()) {
@@ -92,8 +103,9 @@ export async function startEmbedded({
   }
   return {
     url: `http://127.0.0.1:${api.port}`,
+    adminUrl: `http://127.0.0.1:${admin.port}`,
     stop: async () => {
-      await api.close(DRAIN_MS);
+      await Promise.all([api.close(DRAIN_MS), admin.close(DRAIN_MS)]);
       pod.stop();
       for (const each of storage) each.stop();
     },

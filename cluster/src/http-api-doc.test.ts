@@ -16,6 +16,7 @@ it('every example in docs/http-api.md works when it is pasted, and gets the stat
   const cluster = await startEmbedded({
     dataDir,
     port: 0,
+    adminPort: 0,
     version: 'test',
     notice: () => undefined,
     fatal: (error) => {
@@ -23,7 +24,9 @@ it('every example in docs/http-api.md works when it is pasted, and gets the stat
     },
   });
   try {
-    const here = script.replaceAll('http://127.0.0.1:8080', cluster.url);
+    const here = script
+      .replaceAll('http://127.0.0.1:8080', cluster.url)
+      .replaceAll('http://127.0.0.1:8180', cluster.adminUrl);
     const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', here], {
       timeout: 30_000,
       maxBuffer: 16 * 1024 * 1024,

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePorts, isFree } from './free-ports.ts';
 import type { NatsPorts } from './nats-server.ts';
@@ -30,6 +31,7 @@ export interface StoragePlan {
 export interface CoordinatorPlan {
   readonly name: string;
   readonly port: number;
+  readonly adminPort: number;
   readonly metricsPort: number;
 }
 
@@ -37,9 +39,15 @@ export interface Layout {
   readonly shape: ClusterShape;
   readonly secretsFile: string;
   readonly nats: readonly NatsPlan[];
+  /** They found the cluster. */
   readonly storage: readonly StoragePlan[];
+  /** They came later: with an empty disk such a pod serves when it is asked to join, and not before. */
+  readonly added: readonly StoragePlan[];
   readonly coordinators: readonly CoordinatorPlan[];
 }
+
+/** What the command line takes for its admin listener when a coordinator serves at its default port. */
+export const ADMIN_PORT_AFTER = 100;
 
 /** A port that is asked for is taken by something else. */
 export class PortTaken extends Error {
@@ -56,8 +64,15 @@ export async function planLayout(shape: ClusterShape): Promise<Layout> {
       );
     }
   }
-  const ports = [...(await freePorts(2 * shape.nats + shape.storage + shape.coordinators))];
+  const added = readAdded(dataDir);
+  const count = 2 * shape.nats + shape.storage + added.length + 2 * shape.coordinators;
+  const ports = [...(await freePorts(count))];
   const take = () => ports.pop() ?? 0;
+  const adminPorts: number[] = [];
+  for (const httpPort of httpPorts) {
+    const wanted = httpPort + ADMIN_PORT_AFTER;
+    adminPorts.push(!ports.includes(wanted) && (await isFree(wanted)) ? wanted : take());
+  }
   return {
     shape,
     secretsFile: join(dataDir, 'secrets'),
@@ -66,18 +81,42 @@ export async function planLayout(shape: ClusterShape): Promise<Layout> {
       ports: { client: take(), route: take() },
       configFile: join(dataDir, `nats-${i}.conf`),
     })),
-    storage: range(shape.storage).map((i) => ({
-      name: `storage-${i}`,
-      zone: `zone-${i % shape.zones}`,
-      dataDir: join(dataDir, `storage-${i}`),
-      metricsPort: take(),
-    })),
+    storage: range(shape.storage).map((i) =>
+      storagePlan(dataDir, { name: `storage-${i}`, zone: `zone-${i % shape.zones}` }, take()),
+    ),
+    added: added.map((each) => storagePlan(dataDir, each, take())),
     coordinators: httpPorts.map((httpPort, i) => ({
       name: `coordinator-${i}`,
       port: httpPort,
+      adminPort: adminPorts[i] ?? 0,
       metricsPort: take(),
     })),
   };
+}
+
+type Added = Pick<StoragePlan, 'name' | 'zone'>;
+
+export function storagePlan(dataDir: string, { name, zone }: Added, metricsPort: number): StoragePlan {
+  return { name, zone, dataDir: join(dataDir, name), metricsPort };
+}
+
+/** Members that joined later have to come up again with the cluster: without them it may miss owners. */
+function readAdded(dataDir: string): readonly Added[] {
+  try {
+    return JSON.parse(readFileSync(addedFile(dataDir), 'utf8')) as readonly Added[];
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+export function writeAdded(dataDir: string, added: readonly Added[]): void {
+  const content = added.map(({ name, zone }) => ({ name, zone }));
+  writeFileSync(addedFile(dataDir), `${JSON.stringify(content)}\n`);
+}
+
+function addedFile(dataDir: string): string {
+  return join(dataDir, 'added.json');
 }
 
 /** The list that every storage pod is told: `name=zone`. */

@@ -37,7 +37,9 @@ async function up(options: UpOptions): Promise<void> {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
-  const control = await serveControl(dataDir, (command, name) => supervisor[command](name));
+  const control = await serveControl(dataDir, (command, name) =>
+    command === 'add-storage' ? supervisor.addStorage(name) : supervisor[command](name),
+  );
   control.unref();
   await supervisor.up();
   say('ready');
@@ -62,6 +64,8 @@ const verbs: Readonly<Record<ControlCommand, string>> = {
   start: 'start a pod that is dead, on its old data; returns when it is ready',
   stop: 'stop a pod with SIGTERM; returns when it is gone',
   kill: 'kill a pod with SIGKILL',
+  'add-storage':
+    'start one more storage pod, which serves when "circlet cluster" has it join; returns when it runs',
 };
 for (const [verb, description] of Object.entries(verbs)) {
   program

@@ -5,6 +5,7 @@ import { createLogger, logNotice } from '@circlet/otel/log.ts';
 import { banner } from './banner.ts';
 import { startEmbedded } from './embedded.ts';
 import { isFree } from './free-ports.ts';
+import { ADMIN_PORT_AFTER } from './layout.ts';
 import { wholeNumber } from './whole-number.ts';
 import { VERSION } from './version.ts';
 
@@ -29,6 +30,7 @@ async function main(): Promise<void> {
   const starting = startEmbedded({
     dataDir,
     port,
+    adminPort: await adminPortFor(port),
     version: VERSION,
     notice: (pod, notice) => logNotice(logger.child({ node: pod }), notice),
     fatal: (error) => {
@@ -38,7 +40,13 @@ async function main(): Promise<void> {
   });
   // From the first moment on: a signal while it starts stops it as cleanly as any other.
   stopOnSignal(async () => (await starting).stop(), STOP_WITHIN_MS);
-  process.stdout.write(banner((await starting).url, dataDir));
+  process.stdout.write(banner(await starting, dataDir));
+}
+
+/** Any free one where the usual is taken: whoever asked for a port did not ask for two. */
+async function adminPortFor(port: number): Promise<number> {
+  const usual = port + ADMIN_PORT_AFTER;
+  return port !== 0 && usual <= 65_535 && (await isFree(usual)) ? usual : 0;
 }
 
 main().catch((error: unknown) => {

@@ -1,9 +1,18 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { newSecrets } from '@circlet/shared/adapters/secrets.ts';
+import { NODE_NAME } from '@circlet/shared/causality/dot.ts';
 import { Child, type ChildSpec } from './child.ts';
-import { initialMembers, type Layout, natsUrls } from './layout.ts';
+import { freePorts } from './free-ports.ts';
+import {
+  initialMembers,
+  type Layout,
+  natsUrls,
+  type StoragePlan,
+  storagePlan,
+  writeAdded,
+} from './layout.ts';
 import { natsConfig } from './nats-server.ts';
 
 /**
@@ -23,11 +32,13 @@ export class CommandRefused extends Error {
 
 export class Supervisor {
   private readonly layout: Layout;
-  private readonly specs: ReadonlyMap<string, ChildSpec>;
+  private readonly specs: Map<string, ChildSpec>;
+  private readonly added: StoragePlan[];
   private readonly children = new Map<string, Child>();
 
   constructor(layout: Layout, natsServer: string) {
     this.layout = layout;
+    this.added = [...layout.added];
     this.specs = new Map(specsOf(layout, natsServer).map((spec) => [spec.name, spec]));
   }
 
@@ -67,10 +78,26 @@ export class Supervisor {
     await child.exited;
   }
 
+  /** A pod with an empty disk, in the zone of the first one. Settles when it runs: it serves when it is asked to join. */
+  async addStorage(name: string): Promise<void> {
+    if (!NODE_NAME.test(name))
+      throw new CommandRefused(`a name has lower-case letters, digits and dashes, 63 at most, not "${name}"`);
+    const { shape, storage } = this.layout;
+    // A folder of that name is a disk that is not empty, or none of a pod.
+    if (this.specs.has(name) || existsSync(join(shape.dataDir, name)))
+      throw new CommandRefused(`there is a ${name} already`);
+    const [metricsPort = 0] = await freePorts(1);
+    const plan = storagePlan(shape.dataDir, { name, zone: storage[0]?.zone ?? 'zone-0' }, metricsPort);
+    this.specs.set(name, addedSpec(this.layout, plan));
+    this.added.push(plan);
+    writeAdded(shape.dataDir, this.added);
+    await this.start(name);
+  }
+
   /** Coordinators first, so that no request loses its replicas; the bus last. */
   async down(): Promise<void> {
     const { coordinators, storage, nats } = this.layout;
-    for (const group of [coordinators, storage, nats]) {
+    for (const group of [coordinators, [...storage, ...this.added], nats]) {
       await Promise.all(group.map(async ({ name }) => this.children.get(name)?.stop(STOP_WITHIN_MS)));
     }
   }
@@ -115,8 +142,12 @@ export class Supervisor {
   }
 
   private readyUrl(name: string): string | undefined {
-    const pod = [...this.layout.storage, ...this.layout.coordinators].find((each) => each.name === name);
-    return pod === undefined ? undefined : `http://127.0.0.1:${pod.metricsPort}/healthz/ready`;
+    const isNamed = (each: { readonly name: string }) => each.name === name;
+    const pod = [...this.layout.storage, ...this.layout.coordinators].find(isNamed);
+    if (pod !== undefined) return `http://127.0.0.1:${pod.metricsPort}/healthz/ready`;
+    // It may be no member, and then it is not ready.
+    const added = this.added.find(isNamed);
+    return added === undefined ? undefined : `http://127.0.0.1:${added.metricsPort}/healthz/live`;
   }
 
   private known(name: string): ChildSpec {
@@ -144,13 +175,14 @@ export class Supervisor {
   private writeClusterFile(): void {
     const { shape, coordinators, storage, nats } = this.layout;
     const content = {
-      coordinators: coordinators.map(({ name, port, metricsPort }) => ({
+      coordinators: coordinators.map(({ name, port, adminPort, metricsPort }) => ({
         name,
         url: `http://127.0.0.1:${port}`,
+        adminUrl: `http://127.0.0.1:${adminPort}`,
         metricsUrl: `http://127.0.0.1:${metricsPort}/metrics`,
         pid: this.pid(name),
       })),
-      storage: storage.map(({ name, dataDir, metricsPort }) => ({
+      storage: [...storage, ...this.added].map(({ name, dataDir, metricsPort }) => ({
         name,
         pid: this.pid(name),
         dataDir,
@@ -171,21 +203,6 @@ export class Supervisor {
 }
 
 function specsOf(layout: Layout, natsServer: string): readonly ChildSpec[] {
-  const { shape } = layout;
-  const logFile = (name: string) => join(shape.dataDir, 'logs', `${name}.log`);
-  const common = {
-    CIRCLET_CLUSTER: CLUSTER_ID,
-    CIRCLET_SECRETS_FILE: layout.secretsFile,
-    CIRCLET_NATS_SERVERS: natsUrls(layout).join(','),
-    CIRCLET_INSECURE_DEV: 'true',
-  };
-  const pod = (entry: string, name: string, env: Readonly<Record<string, string>>): ChildSpec => ({
-    name,
-    command: process.execPath,
-    args: [...flagsOf(join(ROOT, entry)), join(ROOT, entry)],
-    env: { ...common, CIRCLET_NAME: name, ...env },
-    logFile: logFile(name),
-  });
   return [
     ...layout.nats.map(({ name, configFile }) => ({
       name,
@@ -194,24 +211,63 @@ function specsOf(layout: Layout, natsServer: string): readonly ChildSpec[] {
       // A core is more than this server needs. With several, the idle threads of Go's scheduler look for work that is not
       // there: 37 µs of CPU for a put instead of 26 (npm run bench).
       env: { GOMAXPROCS: '1' },
-      logFile: logFile(name),
+      logFile: logFileOf(layout, name),
     })),
-    ...layout.storage.map(({ name, dataDir, metricsPort }) =>
-      pod('storage/bin/storage.mjs', name, {
-        CIRCLET_DATA_DIR: dataDir,
-        CIRCLET_METRICS_PORT: String(metricsPort),
-        CIRCLET_INITIAL_MEMBERS: initialMembers(layout),
-        CIRCLET_VNODES: String(shape.vnodes),
-        CIRCLET_REPLICAS: String(shape.replicas),
-      }),
-    ),
-    ...layout.coordinators.map(({ name, port, metricsPort }) =>
-      pod('coordinator/bin/coordinator.mjs', name, {
+    ...layout.storage.map((plan) => storageSpec(layout, plan, initialMembers(layout))),
+    ...layout.added.map((plan) => addedSpec(layout, plan)),
+    ...layout.coordinators.map(({ name, port, adminPort, metricsPort }) =>
+      podSpec(layout, 'coordinator/bin/coordinator.mjs', name, {
         CIRCLET_PORT: String(port),
+        CIRCLET_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
         CIRCLET_METRICS_PORT: String(metricsPort),
       }),
     ),
   ];
+}
+
+function addedSpec(layout: Layout, plan: StoragePlan): ChildSpec {
+  return storageSpec(layout, plan, '');
+}
+
+/** One that is told no initial members founds nothing. */
+function storageSpec(
+  layout: Layout,
+  { name, zone, dataDir, metricsPort }: StoragePlan,
+  members: string,
+): ChildSpec {
+  return podSpec(layout, 'storage/bin/storage.mjs', name, {
+    CIRCLET_DATA_DIR: dataDir,
+    CIRCLET_ZONE: zone,
+    CIRCLET_METRICS_PORT: String(metricsPort),
+    CIRCLET_INITIAL_MEMBERS: members,
+    CIRCLET_VNODES: String(layout.shape.vnodes),
+    CIRCLET_REPLICAS: String(layout.shape.replicas),
+  });
+}
+
+function podSpec(
+  layout: Layout,
+  entry: string,
+  name: string,
+  env: Readonly<Record<string, string>>,
+): ChildSpec {
+  const common = {
+    CIRCLET_CLUSTER: CLUSTER_ID,
+    CIRCLET_SECRETS_FILE: layout.secretsFile,
+    CIRCLET_NATS_SERVERS: natsUrls(layout).join(','),
+    CIRCLET_INSECURE_DEV: 'true',
+  };
+  return {
+    name,
+    command: process.execPath,
+    args: [...flagsOf(join(ROOT, entry)), join(ROOT, entry)],
+    env: { ...common, CIRCLET_NAME: name, ...env },
+    logFile: logFileOf(layout, name),
+  };
+}
+
+function logFileOf({ shape }: Layout, name: string): string {
+  return join(shape.dataDir, 'logs', `${name}.log`);
 }
 
 function writeIfMissing(path: string, content: string): void {

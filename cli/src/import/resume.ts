@@ -11,6 +11,6 @@ export function resumeCommand(args: readonly string[], skip: number | undefined)
 }
 
 /** For a POSIX shell. */
-function quoted(arg: string): string {
+export function quoted(arg: string): string {
   return /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", String.raw`'\''`)}'`;
 }
