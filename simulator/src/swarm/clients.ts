@@ -4,6 +4,7 @@ import type { Answer, Failure, Reading } from '@circlet/coordinator/core/client.
 import { must } from '@circlet/shared/assert.ts';
 import type { Context } from '@circlet/shared/causality/context.ts';
 import type { Message } from '@circlet/shared/protocol/message.ts';
+import { positionOf, vnodeOf } from '@circlet/shared/ring/position.ts';
 import type { FullKey } from '@circlet/shared/ring/key.ts';
 import type { Call } from '../call.ts';
 import type { HeldContext, KeyLedger, ReadClaim, WriteRecord } from '../checks/key-ledger.ts';
@@ -283,14 +284,17 @@ export class Clients {
   }
 
   /** An `r` that the client named is that many who can vouch: owners, and fallbacks that hold the key. */
-  private checkVouchers({ key, step, client }: Operation, { askedMs }: Call): void {
+  private checkVouchers({ key, step, client }: Operation, { askedMs, coordinator }: Call): void {
     const { sloppy } = step.quorum;
     const { story, watch, plan } = this.options;
     const r = step.quorum.r ?? (sloppy ? undefined : Math.floor(plan.shape.replicas / 2) + 1);
     if (r === undefined) return;
     const canVouch = (owner: string) =>
       story.world.ranSince(owner, askedMs) && !watch.isDoubtfulSince(owner, key.key, askedMs);
-    const up = watch.ownersOf(key.key).filter(canVouch).length;
+    // Those of the coordinator's topology: it may not have heard of the newest.
+    const ring = must(story.world.coordinator(coordinator).topology, 'it knows the cluster');
+    const owners = ring.owners(vnodeOf(positionOf(key.key), ring.vnodes));
+    const up = owners.filter(canVouch).length;
     const holders = sloppy ? watch.holdersSince(key.key, askedMs) : 0;
     if (up + holders < r)
       this.options.blame(
