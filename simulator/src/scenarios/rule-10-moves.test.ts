@@ -284,6 +284,26 @@ describe('members that come and go (rule 10)', () => {
     },
   );
 
+  // Seed 204 of the first campaign with moves: the question that was open named one who would never answer it.
+  it('a damaged row does not wait for the answer of an owner that has left', () => {
+    const repair = { everyMs: 5_000, bytesPerSecond: 8_000_000, scrubRowsPerSecond: 100 };
+    const story = new Story({ seed: 14, storage: 5, repair });
+    const { world, A, B } = story;
+    story.written(story.put('p', 'V', { w: 3 }));
+    story.settle();
+    const unheard = world.tap({ from: B, to: A, kind: 'rowsTold' }, 'drop');
+    story.damage(A);
+    story.answer(story.get('p', { r: 3, timeoutMs: 1_000 }));
+    world.until(() => unheard.seen > 0, 10_000);
+    expect(unheard.seen).toBeGreaterThan(0);
+    expect(world.change(A, { verb: 'leave', names: [B] })).toBeUndefined();
+    untilMoved(story);
+    unheard.stop();
+    expect(ownersNow(story, story.key)).toContain(A);
+    world.until(() => !story.isSuspect(A), 300_000);
+    expect(story.isSuspect(A)).toBe(false);
+  });
+
   it('moves what it has to and hardly more', () => {
     const story = new Story({ seed: 11, storage: 3 });
     const { world } = story;
