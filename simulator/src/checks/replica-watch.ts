@@ -174,14 +174,27 @@ export class ReplicaWatch implements WorldWatch {
 
   private lose(pod: string, keys: readonly Uint8Array[], damage: () => void, isVoterStill: boolean): void {
     const before = keys.map((key) => this.slots(key));
+    const soon = keys.map((key) => this.heldAsSecond(pod, key));
     this.damaged.add(pod);
     this.lastLossMs = this.options.nowMs();
     damage();
     this.damaged.delete(pod);
     keys.forEach((key, i) => {
       const ledger = this.options.ledgerOf(key);
-      if (ledger !== undefined) this.weaken(ledger, before[i] ?? [], this.slots(key), key, pod, isVoterStill);
+      if (ledger === undefined) return;
+      const after = this.slots(key);
+      this.weaken(ledger, before[i] ?? [], after, key, pod, isVoterStill, soon[i] ?? new Bits());
     });
+  }
+
+  /** What a node has that takes the writes of a slot which moves, and is not read. */
+  private heldAsSecond(pod: string, key: Uint8Array): Bits {
+    const ledger = this.options.ledgerOf(key);
+    const row = this.disks.get(pod)?.rows.get(latin1(key));
+    const { newest } = this.topologies;
+    if (ledger === undefined || row === undefined || newest === undefined) return new Bits();
+    const isSecond = slotsOf(newest, key).some(({ second }) => second === pod);
+    return isSecond ? closureOf(ledger, row.state) : new Bits();
   }
 
   /** The whole disk is another: what was wrong with the one before does not count, what is wrong with this one is seen. */
@@ -342,11 +355,13 @@ export class ReplicaWatch implements WorldWatch {
     key: Uint8Array,
     pod: string,
     isVoterStill: boolean,
+    soon: Bits,
   ): void {
     const slot = this.ownersOf(key).indexOf(pod);
     for (const record of ledger.writes) {
       const had = countOf(before, record);
-      const has = countOf(after, record);
+      // Whoever is to be read soon, and is not yet, takes a copy along that would have counted then.
+      const has = countOf(after, record) - Number(soon.has(record.index));
       if (record.outcome === 'ok' && had < record.copies) {
         this.blame('I1', `${record.name} has ${had} copies, and ${record.copies} were acknowledged`);
       }
@@ -360,7 +375,7 @@ export class ReplicaWatch implements WorldWatch {
       }
       const copies = Math.max(0, record.copies - (had - has));
       const owners = record.okOwners - (isForgotten ? 1 : 0);
-      ledger.weaken(record, { copies, owners: Math.max(0, owners), lost: has === 0 && copies === 0 });
+      ledger.weaken(record, { copies, owners: Math.max(0, owners), lost: has <= 0 && copies === 0 });
     }
   }
 

@@ -224,6 +224,21 @@ describe('members that come and go (rule 10)', () => {
     expect(story.holds(A)).toEqual(['V']);
   });
 
+  // Seed 3028 of 8b4db7f: it was never free of a hint that nobody could be given.
+  it('one that leaves does not wait for ever for a hint that has gone bad', () => {
+    const story = new Story({ seed: 15, storage: 5 });
+    const { world, A, D } = story;
+    world.crash(A);
+    world.run(20_000);
+    story.written(story.put('p', 'V', { w: 3 }));
+    story.damage(D, 'hints');
+    world.start(A);
+    world.run(5_000);
+    expect(world.change(A, { verb: 'leave', names: [D] })).toBeUndefined();
+    untilMoved(story);
+    expect([world.newest?.members.length, world.noticesOf('hint_lost')]).toEqual([4, 1]);
+  });
+
   // Seed 1344 of the first campaign with moves: it had said that it holds none, and took one before it was gone.
   it('one that is about to go takes no hints any more', () => {
     const story = new Story({ seed: 12, storage: 4 });

@@ -306,7 +306,9 @@ export class StorageNode implements Machine<StorageEvent, StorageEffect>, Turn {
 
   private followSuccession(): void {
     const { hints } = this;
-    const held = { held: hints?.held ?? 0, owesSeconds: hints?.owesSeconds ?? false };
+    // What cannot be read any more cannot be handed over either.
+    const readable = hints === undefined ? 0 : hints.held - hints.corrupt;
+    const held = { held: readable, owesSeconds: hints?.owesSeconds ?? false };
     this.follow(this.succession.tick(this, held, this.status));
   }
 
