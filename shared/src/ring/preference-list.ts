@@ -35,7 +35,8 @@ export class PreferenceLists {
     const { ring } = this;
     const keepers = ring.keepers(vnode);
     const fallbacks = ring.topology.members
-      .filter(({ name }) => !keepers.includes(name))
+      // One that is on its way in takes no hints: when that is cancelled, they would go along.
+      .filter(({ name, state }) => state !== 'joining' && !keepers.includes(name))
       .map(({ name, state }) => ({
         name,
         goes: Number(state === 'leaving'),

@@ -45,7 +45,8 @@ export class FaultyStore implements Store {
   readonly rotten: Set<string>;
   private turn: { readonly table: Table; readonly at: Locator; readonly value: Uint8Array | undefined }[] =
     [];
-  private meta: { readonly name: string; readonly value: Uint8Array }[] = [];
+  /** With how many entries of the tables were written before it. */
+  private meta: { readonly name: string; readonly value: Uint8Array; readonly after: number }[] = [];
   /** What was written by a commit that may not have come about. */
   private torn: typeof this.turn = [];
 
@@ -113,7 +114,7 @@ export class FaultyStore implements Store {
   }
 
   writeMeta(name: string, value: Uint8Array): void {
-    this.meta.push({ name, value: value.slice() });
+    this.meta.push({ name, value: value.slice(), after: this.turn.length });
     this.engine.writeMeta(name, value);
   }
 
@@ -162,10 +163,20 @@ export class FaultyStore implements Store {
     this.engine.commit();
     this.mend();
     if (this.watch !== undefined) {
-      for (const { table, at, value } of this.turn) this.watch.changed(table, at, value);
-      for (const { name, value } of this.meta) this.watch.recorded(name, value);
+      // A topology decides what is to be in the tables, from where it was written in the turn.
+      let told = 0;
+      for (const { name, value, after } of this.meta) {
+        while (told < after) this.tell(this.watch, told++);
+        this.watch.recorded(name, value);
+      }
+      while (told < this.turn.length) this.tell(this.watch, told++);
     }
     this.forget();
+  }
+
+  private tell(watch: StoreWatch, index: number): void {
+    const entry = this.turn[index];
+    if (entry !== undefined) watch.changed(entry.table, entry.at, entry.value);
   }
 
   /** What was written anew can be read again. */

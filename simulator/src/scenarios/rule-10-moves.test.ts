@@ -259,6 +259,24 @@ describe('members that come and go (rule 10)', () => {
     expect([world.newest?.members.length, story.hints()]).toEqual([3, 0]);
   });
 
+  // Seed 4459 of a27ae0b: the change was cancelled, and the hint was gone with the pod.
+  it('one that is on its way in takes no hints, which would go with it when that is cancelled', () => {
+    const story = new Story({ seed: 16, storage: 3 });
+    const { world, A, B } = story;
+    newPods(story, 'n4');
+    const slow = world.tap({ to: 'n4', kind: 'refillTold' }, 'drop');
+    expect(world.change(B, { verb: 'join', names: ['n4'] })).toBeUndefined();
+    world.run(3_000);
+    world.crash(A);
+    for (const key of keys) story.answer(story.put('p', 'V', { key, w: 1, timeoutMs: 1_000 }));
+    expect(world.store('n4').count('hints')).toBe(0);
+    expect(world.change(B, { verb: 'cancel', names: [] })).toBeUndefined();
+    slow.stop();
+    world.start(A);
+    world.run(5_000);
+    expect(story.hints()).toBe(0);
+  });
+
   it('one whose disk is lost meanwhile is refilled first', () => {
     const story = new Story({ seed: 10, storage: 4 });
     const { world } = story;

@@ -290,7 +290,7 @@ export class Replicas {
   ): RefusalReason | undefined {
     if (isOwner) return undefined;
     if (owedSlots === 0 || (owedSlots & ~this.allSlots) !== 0) return 'not_owner';
-    const full = (this.hints?.held ?? 0) >= this.options.hintKeysMax || this.isAboutToLeave;
+    const full = (this.hints?.held ?? 0) >= this.options.hintKeysMax || this.mayBeGoneSoon;
     return full && before === undefined ? 'busy' : undefined;
   }
 
@@ -299,10 +299,14 @@ export class Replicas {
     return before === 'corrupt' ? this.allSlots : owedSlots;
   }
 
-  /** It has said, or is about to, that it holds no hints, and goes with the next topology (rule 6). */
-  private get isAboutToLeave(): boolean {
+  /**
+   * It has said, or is about to, that it holds no hints, and goes with the next topology; or it is on its way in, and goes when
+   * that is cancelled. Hints would go along (rule 6).
+   */
+  private get mayBeGoneSoon(): boolean {
     const { ring } = this;
-    return ring?.topology.move?.phase === 'switching' && ring.member(this.options.name)?.state === 'leaving';
+    const state = ring?.member(this.options.name)?.state;
+    return state === 'joining' || (state === 'leaving' && ring?.topology.move?.phase === 'switching');
   }
 
   /** One bit for each owner that every vnode has. */
