@@ -123,12 +123,20 @@ export class Faults {
 
   private isPossible(step: FaultStep): boolean {
     // One at a time, and not while another is refilled: disks are lost faster than they are refilled by nobody's fault but ours.
-    if (step.fault === 'wipe') return this.areDisksWhole();
+    if (step.fault === 'wipe') return this.staying >= MEMBERS_MIN && this.areDisksWhole();
+    if (step.fault === 'change' && step.verb === 'leave')
+      return this.staying - step.names.length >= MEMBERS_MIN;
     // A disk that was replaced is fenced for good.
     if (step.fault === 'restore') return !this.wiped.has(step.pod) && this.backups.has(step);
     if (step.fault === 'slow' || step.fault === 'freeze' || step.fault === 'clockStep')
       return this.world.isRunning(step.pod);
     return step.fault !== 'clog' || step.from !== step.to;
+  }
+
+  /** Of those who stay: when one of two loses its disk, there is no majority that could name another. */
+  private get staying(): number {
+    const members = this.watch.topologies.newest?.topology.members ?? [];
+    return members.filter(({ state }) => state !== 'leaving').length;
   }
 
   private areDisksWhole(): boolean {
@@ -429,6 +437,7 @@ export class Faults {
 
 /** Echoes and connections have settled by then. */
 const CALM_MS = 6_000;
+const MEMBERS_MIN = 3;
 const nothing = () => undefined;
 
 export function describeFault(step: FaultStep): string {
