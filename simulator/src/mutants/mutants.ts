@@ -494,8 +494,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'no-scrub',
     breaks: 'I14: a damaged row that nobody reads stays damaged',
     file: ANTI_ENTROPY,
-    from: '    for (const prefix of suspects) this.found(prefix, monoMs);',
-    to: '',
+    // That a leaf is summed anew when it holds a bad row would have the walk mend it.
+    from: 'const { suspects, vanished } = scrub.step(scrubRowsPerSecond, monoMs);',
+    to: 'const [suspects, vanished] = [[scrub, scrubRowsPerSecond].slice(2), 0];',
     and: {
       file: ANTI_ENTROPY,
       from: '    for (const entry of entries) if (isSuspect(entry)) this.found(entry.at.prefix, turn.now.monoMs);',

@@ -223,7 +223,11 @@ const FAULTS: Record<FaultName, { perMinute: number; forMs: number; has: number 
 
 const LONG_MS = 200_000;
 
+/** In some seeds nothing happens but that few pods are dead for long: whoever is left has to do what they are enough for. */
+const OUTAGES: readonly FaultName[] = ['crash', 'stop'];
+
 function drawFaults(draw: Draw, shape: Shape, busyMs: number): FaultStep[] {
+  if (draw.chance(0.08)) return drawOutages(draw, shape, busyMs);
   const names = Object.keys(FAULTS) as FaultName[];
   // Some seeds have nearly everything, some a kind or two: then it is calm long enough to see what must work.
   const density = draw.pick([0.1, 0.4, 1, 1.3]);
@@ -254,6 +258,16 @@ function drawFaults(draw: Draw, shape: Shape, busyMs: number): FaultStep[] {
     });
   });
   return steps;
+}
+
+function drawOutages(draw: Draw, shape: Shape, busyMs: number): FaultStep[] {
+  const times = draw.between(1, 3);
+  return Array.from({ length: times }, (_, i) => ({
+    kind: 'fault' as const,
+    atMs: (busyMs * (i + 0.1 * draw.share())) / times,
+    forMs: (busyMs * draw.scale(0.3, 0.9)) / times,
+    ...drawFault(draw, shape, draw.pick(OUTAGES), busyMs),
+  }));
 }
 
 /** What kills a turn in the middle: whatever a storage pod commits for, and what a coordinator waits for. */

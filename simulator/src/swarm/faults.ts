@@ -110,6 +110,16 @@ export class Faults {
     return !this.areDisksWhole();
   }
 
+  /** When nobody will read any more, a row that its pod holds goes bad: only the scrub can find it. */
+  rotUnread(key: FullKey): void {
+    const [owner] = this.ownersOf(key);
+    const at = locate(key);
+    if (owner === undefined || !this.world.rot(owner, 'rows', at)) return;
+    this.tell(`a row of ${owner} goes bad, and nobody reads it`);
+    this.watch.rotted(owner, 'rows', at);
+    this.hasDamage = true;
+  }
+
   /** Everything is over: the network is fair, and pods that died of what was done to them start again. */
   restartAll(): void {
     this.world.bus.weather = { loss: 0, duplicate: 0, delay: 0, delayMs: 0 };

@@ -176,6 +176,8 @@ class Run {
         clients,
         keys: this.keys,
         repair: this.plan.shape.repair,
+        isWatchedLong: this.plan.seed % 3 === 0,
+        hasLateDamage: this.plan.seed % 10 === 0,
         blame: (invariant, what) => this.blame(invariant, what),
       });
       this.convergedMs = finale.play();
