@@ -245,7 +245,7 @@ export class VirtualBus {
   }
 
   /** The second hop, to whoever has the receiver's place when it begins. A frame that is delayed is overtaken. */
-  private forward(frame: Frame, delayMs: number): void {
+  forward(frame: Frame, delayMs: number): void {
     if (delayMs > 0) {
       this.time.after(delayMs, () => this.deliver(frame, `late ${frame.from}>${frame.to}`));
     } else {

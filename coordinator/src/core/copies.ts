@@ -12,6 +12,11 @@ export interface Copy {
   readonly half: 'owner' | 'second';
   /** With a fallback, that owes it to them. */
   readonly isHint: boolean;
+  /**
+   * With a member that is refilled. Some may not have heard yet that it is, and read the disk that it had: until all other
+   * owners have, which they have when it is full again, it counts as a fallback does.
+   */
+  readonly isRefilling?: boolean;
   status: 'idle' | 'open' | 'acked' | 'failed';
 }
 
@@ -51,16 +56,18 @@ function standingOf(slot: number, copies: readonly Copy[], isMoving: boolean): S
 const isOpen = (standing: Standing) => standing === 'ownersOpen' || standing === 'othersOpen';
 const isOfOwner = (standing: Standing) => standing === 'owners' || standing === 'ownersOpen';
 
+const isOwned = ({ isHint, isRefilling }: Copy) => !isHint && isRefilling !== true;
+
 /** What is best known of the copies for one node. */
 function bestOf(slot: number, half: Copy['half'], copies: readonly Copy[]): Standing | undefined {
   let best: Standing | undefined;
   for (const copy of copies) {
     if (copy.slot !== slot || copy.half !== half) continue;
     if (copy.status === 'acked') {
-      if (!copy.isHint) return 'owners';
+      if (isOwned(copy)) return 'owners';
       best = 'others';
     } else if (copy.status !== 'failed' && best !== 'others') {
-      best = !copy.isHint || best === 'ownersOpen' ? 'ownersOpen' : 'othersOpen';
+      best = isOwned(copy) || best === 'ownersOpen' ? 'ownersOpen' : 'othersOpen';
     }
   }
   return best;

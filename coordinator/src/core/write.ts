@@ -179,7 +179,7 @@ export class WriteOperation implements Operation {
     for (let slot = 0; slot < names.length; slot++) {
       const name = names[slot];
       if (name === undefined) continue;
-      if (desk.node(name).isWritable(desk.nowMs)) this.addTarget(name, slot, half, false);
+      if (desk.node(name).isWritable(desk.nowMs)) this.addTarget(desk, name, slot, half, false);
       else this.standIn(desk, slot, half);
     }
   }
@@ -368,7 +368,7 @@ export class WriteOperation implements Operation {
       (name) => this.target(name) === undefined && desk.node(name).isWritable(desk.nowMs),
     );
     if (next === undefined) return;
-    const target = this.addTarget(next, slot, half, true);
+    const target = this.addTarget(desk, next, slot, half, true);
     desk.count('write_hinted');
     if (this.state !== undefined) this.sendState(desk, target);
   }
@@ -377,8 +377,18 @@ export class WriteOperation implements Operation {
     return this.targets.find((target) => target.node === node);
   }
 
-  private addTarget(node: string, slot: number, half: Copy['half'], isHint: boolean): Target {
-    const target: Target = { node, slot, half, isHint, status: 'idle', sentMs: 0, unacked: new Set() };
+  private addTarget(desk: Desk, node: string, slot: number, half: Copy['half'], isHint: boolean): Target {
+    const isRefilling = desk.ring.member(node)?.state === 'refilling';
+    const target: Target = {
+      node,
+      slot,
+      half,
+      isHint,
+      isRefilling,
+      status: 'idle',
+      sentMs: 0,
+      unacked: new Set(),
+    };
     this.targets.push(target);
     return target;
   }

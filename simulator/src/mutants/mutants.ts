@@ -323,8 +323,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'no-stand-in',
     breaks: 'I12: nobody stands in for a dead owner',
     file: WRITE,
-    from: '    if (next === undefined) return;\n    const target = this.addTarget(next, slot, half, true);',
-    to: '    if (next !== undefined) return;\n    const target = this.addTarget(this.preferences.owners[0] as string, slot, half, true);',
+    from: '    if (next === undefined) return;\n    const target = this.addTarget(desk, next, slot, half, true);',
+    to: '    if (next !== undefined) return;\n    const target = this.addTarget(desk, this.preferences.owners[0] as string, slot, half, true);',
   },
   {
     name: 'twin-is-another-write',

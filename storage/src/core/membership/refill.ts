@@ -95,6 +95,8 @@ export class Refill {
     // Something did not fit: the stretch is asked about again, by the tick.
     if (taken === undefined || taken.length !== entries.length) return;
     open.pages.add(page);
+    // A place may be larger than what comes in the time that silence is given.
+    open.askedMs = turn.now.monoMs;
     const bytes = entries.reduce((sum, entry) => sum + partBytes(entry), 0);
     open.bytes += bytes;
     this.bytes += bytes;
@@ -131,7 +133,8 @@ interface Question {
   readonly id: number;
   readonly first: number;
   readonly end: number;
-  readonly askedMs: number;
+  /** Or when something of the answer last came. */
+  askedMs: number;
   readonly pages: Set<number>;
   bytes: number;
 }
